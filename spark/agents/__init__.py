@@ -1,0 +1,1 @@
+"""Who acts: the built-in loop, the task's own solution, or nobody."""

@@ -1,0 +1,1 @@
+"""Whoever answers prompts: an endpoint, a script, a recording."""

@@ -1,0 +1,1 @@
+"""Where agents run: a box per trial, made from the task's environment."""
