@@ -29,7 +29,7 @@ class Limits(Record):
     verifier_seconds: float = Field(600.0, gt=0)
     build_seconds: float = Field(600.0, gt=0)
     steps: int = Field(60, ge=1)
-    output_bytes: int = Field(1_000_000, ge=1_000)
+    output_bytes: int = Field(100_000, ge=1_000)
     """Kept of one command's stdout, and of its stderr; the rest is counted and dropped."""
     memory_mib: int = Field(2048, ge=16)
     cpus: float = Field(1.0, gt=0)
@@ -202,6 +202,19 @@ class PdiPoint(Record):
         if self.triggered != (self.level is not None):
             raise ValueError("a level is given iff the point triggered")
         return self
+
+
+class Attempt(Record):
+    """One trial of the loop and what was made of it."""
+
+    number: int = Field(ge=1)
+    injected: Level | None = None
+    """The intervention that this attempt's instruction carried."""
+    trial: Trial
+    memo: Memo | None = None
+    """The memo written after it; None when it was solved or errored, or the reflection was refused."""
+    memo_problem: str = ""
+    pdi: PdiPoint | None = None
 
 
 EvidenceKind = Literal["task", "command", "check", "lesson", "environment", "output"]

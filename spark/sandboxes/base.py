@@ -21,7 +21,7 @@ from pydantic import Field
 
 from spark.records import Limits, Record, SandboxInfo, Task
 
-DEFAULT_OUTPUT_BYTES = 1_000_000
+DEFAULT_OUTPUT_BYTES = 100_000
 
 
 class ExecResult(Record):
