@@ -15,6 +15,7 @@
     │   └── ScriptExhausted              a scripted model or a cassette has no further answer
     ├── SandboxError            exit 3   the box failed, not the command in it
     │   └── BuildError                   the image of a task could not be made
+    ├── StoreError              exit 3   the run directory cannot be written: disk full, no permission
     ├── BudgetError             exit 1   the next call could overdraw the purse; nothing was spent
     ├── Cancelled               exit 130 the user stopped a task or a run
     └── InternalError           exit 3   a bug here; the traceback is kept in .detail
@@ -106,6 +107,10 @@ class SandboxError(SparkError):
 
 class BuildError(SandboxError):
     """The image of a task could not be made."""
+
+
+class StoreError(SparkError):
+    """A run's files cannot be written."""
 
 
 class BudgetError(SparkError):

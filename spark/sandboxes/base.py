@@ -105,8 +105,8 @@ class Sandbox(Protocol):
         """Lay an archive over `/`, as root."""
         ...
 
-    def remove(self, path: str) -> None:
-        """Delete a file or tree if it is there, not through programs in the box."""
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete files and trees where they are there, not through programs an agent may have replaced. One call for all: it is cheap."""
         ...
 
     def kill_processes(self) -> None:

@@ -1,0 +1,304 @@
+"""A run directory: the only writer of run files.
+
+    runs/<utc>-<command>-<id>/
+      run.json             resolved settings, versions, digests, seed: written first, never edited
+      events.jsonl         append-only, fsynced
+      lock                 held by the process that writes the run
+      tasks/<task>/
+        attempt-01/        instruction.md  trial.json  transcript.jsonl  attempt.json  memo.md  verifier/  calls/0001-teacher.json
+        trajectory.jsonl  attempts.json     the released SPARK schema
+        SKILL.md  provenance.json  evidence.md
+        cancel             someone asked to stop this task
+        result.json        last and atomic: it exists iff the task is finished
+      report.md  report.json                derived
+
+`trial.json` is written after the verdict, `attempt.json` after the reflection: a run goes on after whichever is there. Files of an
+unfinished attempt may be written again with the same content; nothing else ever is. A torn last line of events.jsonl is an
+event that did not happen.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from spark.errors import RunError, StoreError
+from spark.events import Event, TaskStatus, event_adapter
+from spark.records import Attempt, Record, Step, Trial, Usage
+
+SKILL_FILE = "SKILL.md"
+
+
+class RunInfo(Record):
+    """run.json: what this run was made of."""
+
+    run: str
+    command: str
+    created_at: float
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    git_commit: str | None
+    prompts: dict[str, str]
+    tasks: dict[str, str]
+    """Task name → digest."""
+    seed: int
+
+
+class TaskResult(Record):
+    """result.json: how a task ended."""
+
+    task: str
+    task_digest: str
+    status: TaskStatus
+    attempts: int
+    reward: float | None
+    """The best reward of any scored attempt."""
+    skill: str | None = None
+    skill_digest: str | None = None
+    reason: str = ""
+    usage: dict[str, Usage] = Field(default_factory=dict[str, Usage])
+    """By role."""
+    labels: tuple[str, ...] = ()
+    """What a reader must know: verifier shown, shared verification, replayed answers."""
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a whole file or nothing: temporary name, fsync, rename.
+
+    Raises:
+        StoreError: the disk is full or the place cannot be written.
+    """
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with partial.open("wb") as file:
+            file.write(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {error.strerror or error}", hint="free disk space or permissions, then --resume the run"
+        ) from error
+
+
+class AttemptDir:
+    """One attempt's files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.calls = root / "calls"
+
+    def write_text(self, name: str, text: str) -> None:
+        """One of the attempt's own documents (instruction.md, memo.md, a refused draft)."""
+        write_atomic(self.root / name, text)
+
+    def save_trial(self, trial: Trial, verifier_files: Mapping[str, bytes]) -> None:
+        """The trial, its transcript a step a line, and what the verifier left."""
+        for name, content in verifier_files.items():
+            write_atomic(self.root / "verifier" / name, content)
+        lines = "".join(step.model_dump_json() + "\n" for step in trial.transcript.steps)
+        write_atomic(self.root / "transcript.jsonl", lines)
+        write_atomic(self.root / "trial.json", trial.model_dump_json(indent=1, exclude={"transcript": {"steps"}}))
+
+    def load_trial(self) -> Trial | None:
+        """The trial if its verdict was reached."""
+        path = self.root / "trial.json"
+        if not path.exists():
+            return None
+        with _damage(path):
+            trial = Trial.model_validate_json(path.read_bytes())
+        return self._with_steps(trial)
+
+    def save_attempt(self, attempt: Attempt) -> None:
+        """The attempt is complete."""
+        write_atomic(self.root / "attempt.json", attempt.model_dump_json(indent=1, exclude={"trial": {"transcript": {"steps"}}}))
+
+    def load_attempt(self) -> Attempt | None:
+        """The attempt if it is complete."""
+        path = self.root / "attempt.json"
+        if not path.exists():
+            return None
+        with _damage(path):
+            attempt = Attempt.model_validate_json(path.read_bytes())
+        return attempt.model_copy(update={"trial": self._with_steps(attempt.trial)})
+
+    def final_outputs(self) -> dict[str, bytes]:
+        """What the agent left at the task's declared outputs, by name under verifier/outputs/."""
+        folder = self.root / "verifier" / "outputs"
+        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    def _with_steps(self, trial: Trial) -> Trial:
+        path = self.root / "transcript.jsonl"
+        with _damage(path):
+            steps = tuple(Step.model_validate_json(line) for line in path.read_bytes().splitlines())
+        return trial.model_copy(update={"transcript": trial.transcript.model_copy(update={"steps": steps})})
+
+
+class TaskDir:
+    """One task's files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def attempt(self, number: int) -> AttemptDir:
+        """The directory of attempt `number`, counted from 1; made on first write."""
+        return AttemptDir(self.root / f"attempt-{number:02d}")
+
+    def attempt_dirs(self) -> list[AttemptDir]:
+        """Every attempt begun, in order."""
+        return [AttemptDir(path) for path in sorted(self.root.glob("attempt-[0-9][0-9]*")) if path.is_dir()]
+
+    def attempts(self) -> list[Attempt]:
+        """The complete attempts, in order, up to the first that is not."""
+        done: list[Attempt] = []
+        while (attempt := self.attempt(len(done) + 1).load_attempt()) is not None:
+            done.append(attempt)
+        return done
+
+    def result(self) -> TaskResult | None:
+        """The result iff the task is finished."""
+        path = self.root / "result.json"
+        if not path.exists():
+            return None
+        with _damage(path):
+            return TaskResult.model_validate_json(path.read_bytes())
+
+    def save_result(self, result: TaskResult) -> None:
+        """Last of all: the task is finished."""
+        write_atomic(self.root / "result.json", result.model_dump_json(indent=1))
+
+    def write(self, name: str, content: str) -> None:
+        """A document of the task: SKILL.md, provenance.json, evidence.md, attempts.json, trajectory.jsonl."""
+        write_atomic(self.root / name, content)
+
+    def request_cancel(self) -> None:
+        """Ask whoever runs this task to stop it at its next step."""
+        write_atomic(self.root / "cancel", "")
+
+    def cancel_requested(self) -> bool:
+        """Whether someone asked; `clear_cancel` forgets it (on resume)."""
+        return (self.root / "cancel").exists()
+
+    def clear_cancel(self) -> None:
+        """A resumed task is wanted again."""
+        (self.root / "cancel").unlink(missing_ok=True)
+
+
+class RunDir:
+    """A run on disk. `create` makes one, `RunDir(path)` opens one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        path = root / "run.json"
+        if not path.is_file():
+            raise RunError(
+                f"wanted a run directory, found no run.json in {str(root)!r}", hint="a run is a folder like runs/<time>-distill-<id>"
+            )
+        with _damage(path):
+            self.info = RunInfo.model_validate_json(path.read_bytes())
+
+    @classmethod
+    def create(cls, base: Path, command: str, info: Callable[[str], RunInfo]) -> RunDir:
+        """A new run directory under `base`; `info` is given the run's id.
+
+        Raises:
+            RunError: `base` cannot be written: the user's fault.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{stamp}-{command}-{secrets.token_hex(3)}"
+        try:
+            (base / name / "tasks").mkdir(parents=True)
+            write_atomic(base / name / "run.json", info(name).model_dump_json(indent=1))
+        except OSError as error:
+            raise RunError(
+                f"cannot make a run directory in {str(base)!r}: {error.strerror}", hint="pick another place with --output-dir"
+            ) from error
+        return cls(base / name)
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Hold the run: a second writer is refused, a dead one's lock is free.
+
+        Raises:
+            RunError: another process is writing this run.
+        """
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                raise RunError(
+                    f"run {self.root.name!r} is being written by another process (pid {holder or 'unknown'})",
+                    hint="wait for it, or stop it, then --resume",
+                ) from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def append(self, event: Event) -> None:
+        """One line at the end of events.jsonl, on disk when this returns. Thread-safe (one O_APPEND write)."""
+        path = self.root / "events.jsonl"
+        with _writing(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(descriptor, event.model_dump_json().encode("utf-8", "replace") + b"\n")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def heal_events(self) -> None:
+        """Close a torn last line, so that the next event starts on its own."""
+        path = self.root / "events.jsonl"
+        if path.exists() and (size := path.stat().st_size):
+            with path.open("r+b") as file:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+
+    def events(self) -> Iterator[Event]:
+        """Every event that happened, in order; a torn line is none."""
+        path = self.root / "events.jsonl"
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    yield event_adapter.validate_json(line)
+                except ValidationError:
+                    continue
+
+    def task(self, name: str) -> TaskDir:
+        """The directory of one task."""
+        return TaskDir(self.root / "tasks" / name)
+
+    def write(self, name: str, content: str) -> None:
+        """A derived document of the run: report.md, report.json."""
+        write_atomic(self.root / name, content)
+
+
+@contextmanager
+def _damage(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        raise RunError(
+            f"cannot read {str(path)!r}: {str(error).splitlines()[0]}", hint="the run is damaged here; start a new one"
+        ) from error

@@ -1,0 +1,140 @@
+"""One agent, in one sandbox, on one task, read by one verifier: the atom of everything here.
+
+1  the task's image, built once and shared by all its trials
+2  a fresh box under the task's limits; the agent's loop runs outside, only commands go in
+3  the agent acts until it is done or a limit is reached; then every process of its box is killed
+4  the verifier reads what is left, where the agent cannot reach (tests/ arrives only now):
+     clean      a new box from the image with nothing but the declared outputs copied in
+     snapshot   a new box over the agent's files, less what would speak for the agent (tamper.py)
+     shared     the agent's own box: Harbor's classic, on request
+5  a verdict: reward in [0, 1], or errored and unscored
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spark.agents.base import Agent, OnStep
+from spark.records import SandboxInfo, Task, Transcript, Trial, Verdict, VerifyMode
+from spark.sandboxes.base import Image, Packed, Provider, Sandbox
+from spark.tamper import withheld
+from spark.tree import tree_archive
+from spark.verifier import read_verdict
+
+MAX_OUTPUT_BYTES = 64 * 2**20
+"""Of declared outputs, taken out of the agent's box."""
+_KEPT_OUTPUT_BYTES = 200_000
+"""Of each declared output file, kept with the trial's records."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller wants to hear while a trial goes on."""
+
+    opened: Callable[[SandboxInfo, float], None] = lambda _info, _seconds: None
+    step: OnStep = lambda _number, _step: None
+
+
+def verify_mode(task: Task, wanted: VerifyMode | None) -> VerifyMode:
+    """The mode asked for; by default `clean` where the task declares outputs, else `snapshot`."""
+    return wanted or ("clean" if task.outputs else "snapshot")
+
+
+def run_trial(
+    task: Task, instruction: str, agent: Agent, provider: Provider, *, mode: VerifyMode | None = None, hooks: Hooks | None = None
+) -> tuple[Trial, dict[str, bytes]]:
+    """Run one trial.
+
+    Returns:
+        The trial, and what the verifier saw and wrote, by file name (`outputs/…`, stdout.txt, ctrf.json, …).
+
+    Raises:
+        ModelError: no completion could be had: the endpoint's or the key's fault.
+        SandboxError: a box failed.
+        UnsupportedTask: the provider cannot run this task.
+        Cancelled: `hooks.step` said so.
+    """
+    hooks = hooks or Hooks()
+    started = time.monotonic()
+    image = provider.build(task)
+    with provider.open(image, task.limits, env=task.env) as box:
+        hooks.opened(box.info, time.monotonic() - started)
+        transcript = agent.run(task, instruction, box, task.limits, hooks.step)
+        box.kill_processes()
+        verdict, kept = _verify(task, box, image, provider, verify_mode(task, mode))
+    trial = _trial(task, agent, box, transcript, verdict, time.monotonic() - started)
+    return trial, kept
+
+
+def _trial(task: Task, agent: Agent, box: Sandbox, transcript: Transcript, verdict: Verdict, seconds: float) -> Trial:
+    return Trial(
+        task=task.name,
+        task_digest=task.digest,
+        agent=agent.name,
+        sandbox=box.info,
+        transcript=transcript,
+        verdict=verdict,
+        seconds=seconds,
+    )
+
+
+def _verify(task: Task, box: Sandbox, image: Image, provider: Provider, mode: VerifyMode) -> tuple[Verdict, dict[str, bytes]]:
+    outputs = box.pack(task.outputs, max_bytes=MAX_OUTPUT_BYTES) if task.outputs else Packed(archive=b"")
+    with _verifier_box(task, box, image, provider, mode) as (judge, held):
+        judge.remove(("/tests", "/solution", "/logs", *(task.outputs if mode == "clean" else ())))
+        if mode == "clean" and outputs.archive:
+            judge.unpack(outputs.archive)
+        judge.unpack(_tests_archive(task))
+        ran = judge.exec(
+            "chmod +x /tests/test.sh; exec /tests/test.sh",
+            timeout_seconds=task.limits.verifier_seconds,
+            user=task.verifier_user,
+            env=task.verifier_env,
+        )
+        verdict, kept = read_verdict(judge, ran, mode=mode, discarded=held + outputs.left_out)
+    return verdict, kept | _kept_outputs(outputs)
+
+
+@contextmanager
+def _verifier_box(
+    task: Task, box: Sandbox, image: Image, provider: Provider, mode: VerifyMode
+) -> Generator[tuple[Sandbox, tuple[str, ...]]]:
+    """The box to verify in, and the agent's changes it was not given."""
+    if mode == "clean":
+        with provider.open(image, task.limits, env=task.env) as judge:
+            yield judge, ()
+    elif mode == "snapshot":
+        held = withheld(box.changes(), commands=image.commands, workdir=image.workdir, instruction=task.instruction)
+        with provider.reopen(box, image, task.limits, without=held, env=task.env) as judge:
+            yield judge, held
+    else:
+        yield box, ()
+
+
+def _tests_archive(task: Task) -> bytes:
+    """tests/ under /tests, and an empty /logs/verifier for the reward."""
+    buffer = io.BytesIO(tree_archive(Path(task.path) / "tests", "tests"))
+    with tarfile.open(fileobj=buffer, mode="a") as tar:
+        for place in ("logs", "logs/verifier"):
+            folder = tarfile.TarInfo(place)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(folder)
+    return buffer.getvalue()
+
+
+def _kept_outputs(outputs: Packed) -> dict[str, bytes]:
+    """The declared outputs for the record, each cut to a size one can keep."""
+    if not outputs.archive:
+        return {}
+    with tarfile.open(fileobj=io.BytesIO(outputs.archive)) as tar:
+        return {
+            f"outputs/{member.name}": file.read(_KEPT_OUTPUT_BYTES)
+            for member in tar
+            if member.isreg() and ".." not in PurePosixPath(member.name).parts and (file := tar.extractfile(member))
+        }
