@@ -28,7 +28,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from spark.records import Usage
 
 
 class SparkError(Exception):
@@ -71,6 +74,9 @@ class RunError(RequestError):
 
 class ModelError(SparkError):
     """No usable completion came back."""
+
+    usage: Usage | None = None
+    """What was paid for nothing, if anything came back at all."""
 
 
 class EndpointError(ModelError):

@@ -128,6 +128,8 @@ class Usage(Record):
     completion_tokens: int = 0
     seconds: float = 0.0
     usd: float | None = 0.0
+    estimated_calls: int = 0
+    """Calls whose tokens the endpoint did not report: counted at 4 characters a token."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -136,6 +138,7 @@ class Usage(Record):
             completion_tokens=self.completion_tokens + other.completion_tokens,
             seconds=self.seconds + other.seconds,
             usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
+            estimated_calls=self.estimated_calls + other.estimated_calls,
         )
 
     @property
