@@ -1,0 +1,1 @@
+"""The skill loop: execute, judge, rewrite the memo, retry, distil."""

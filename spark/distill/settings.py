@@ -1,0 +1,49 @@
+"""What a distillation is set to: resolved once, written to run.json, compared on resume."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from spark.records import Record, VerifyMode
+
+PdiPolicy = Literal["on", "observe", "off", "random", "always-soft"]
+PdiMethod = Literal["token_overlap", "js_divergence"]
+PdiScale = Literal["running", "reference"]
+ToolMode = Literal["auto", "tools", "text"]
+
+
+class PdiSettings(Record):
+    """The online proxy and what it may do (METHOD §3)."""
+
+    policy: PdiPolicy = "on"
+    method: PdiMethod = "token_overlap"
+    scale: PdiScale = "running"
+    tau: float = -0.5
+    warmup: int = Field(2, ge=1)
+    rate: float = Field(0.5, ge=0, le=1)
+    """Chance of an intervention under `random`."""
+
+
+class DistillSettings(Record):
+    """Everything that can change what a distillation finds. Workers, budgets and displays are not among it."""
+
+    agent: str = "bash"
+    model: str = ""
+    base_url: str | None = None
+    summary_model: str = ""
+    summary_base_url: str | None = None
+    tool_mode: ToolMode = "auto"
+    sandbox: str = "auto"
+    verify: VerifyMode | None = None
+    show_verifier: bool = False
+    max_attempts: int = Field(7, ge=1)
+    infra_retries: int = Field(2, ge=0)
+    timeout_multiplier: float = Field(1.0, gt=0)
+    command_seconds: float = Field(120.0, gt=0)
+    max_steps: int | None = None
+    temperature: float | None = None
+    seed: int = 0
+    replay: str | None = None
+    pdi: PdiSettings = PdiSettings()
