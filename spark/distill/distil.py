@@ -48,8 +48,6 @@ def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], pati
     place.write(SKILL_FILE, skill.text)
     place.write("provenance.json", provenance.model_dump_json(indent=1))
     shop.emit(
-        SkillWritten(
-            task=task.name, name=skill.name, digest=skill.digest, claims=len(provenance.claims), uncited=len(provenance.uncited)
-        )
+        SkillWritten(task=task.name, name=skill.name, digest=skill.digest, claims=len(provenance.claims), uncited=len(provenance.uncited))
     )
     return skill

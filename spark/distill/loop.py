@@ -1,4 +1,4 @@
-"""One task: execute → judge → rewrite the memo → score PDI → intervene → retry, until it is solved or the attempts are used up; then distil.
+"""One task: execute → judge → rewrite the memo → score PDI → intervene → retry until it is solved or attempts run out; then distil.
 
 Failure has three kinds, kept apart. A *failed* attempt was scored by the verifier: it is reflected upon. An *errored* one was not (the
 verifier crashed): it uses up its number but feeds neither memo nor PDI. *Infrastructure* (an endpoint, a sandbox) that fails is tried again
@@ -16,9 +16,10 @@ from typing import Protocol, TypeVar
 from spark.agents.base import Agent
 from spark.distill.distil import distil
 from spark.distill.memo import Failure, reflect, retry_instruction, standing_memo
+from spark.distill.policy import intervention
 from spark.distill.released import attempts_json, commands, trajectory_jsonl
 from spark.distill.settings import DistillSettings
-from spark.errors import BuildError, Cancelled, EndpointError, SandboxError, SparkError
+from spark.errors import BuildError, Cancelled, EndpointError, SandboxError
 from spark.events import (
     AttemptStarted,
     Event,
@@ -34,7 +35,7 @@ from spark.events import (
 from spark.models.base import Model
 from spark.pdi.intervene import intervention_text
 from spark.pdi.proxy import Observation, Proxy
-from spark.records import Attempt, Level, SandboxInfo, Step, Task, Trial
+from spark.records import Attempt, Level, PdiPoint, SandboxInfo, Step, Task, Trial
 from spark.sandboxes.base import Provider
 from spark.store import AttemptDir, TaskDir, TaskResult
 from spark.trial import Hooks, run_trial
@@ -45,7 +46,7 @@ INFRA_PAUSE_SECONDS = 1.0
 
 
 class Cast(Protocol):
-    """Who plays: the agent that acts and the scribe that writes memos (`memo`) and skills (`skill`), each journalled in an attempt's folder."""
+    """Who plays: the agent that acts, and the scribe that writes memos (`memo`) and skills (`skill`); each journalled in an attempt's folder."""
 
     def agent(self, task: Task, attempt: int, folder: AttemptDir) -> Agent:
         """The agent of one attempt."""
@@ -133,7 +134,7 @@ class TaskLoop:
 
     def _one_attempt(self, proxy: Proxy) -> None:
         number = len(self.attempts) + 1
-        level = self._level()
+        level = intervention(self.shop.settings.pdi, self.attempts, f"{self.shop.settings.seed}:{self.task.name}")
         folder = self.place.attempt(number)
         instruction = self._instruction(number, level)
         folder.write_text("instruction.md", instruction)
@@ -145,11 +146,6 @@ class TaskLoop:
             attempt = attempt.model_copy(update={"pdi": self._score(proxy, attempt)})
         folder.save_attempt(attempt)
         self.attempts.append(attempt)
-
-    def _level(self) -> Level | None:
-        """The intervention called for by the newest reflection, unless one attempt has already carried it."""
-        newest = self.attempts[-1] if self.attempts else None
-        return newest.pdi.level if newest and newest.pdi else None
 
     def _instruction(self, number: int, level: Level | None) -> str:
         memo = standing_memo(self.attempts)
@@ -170,7 +166,9 @@ class TaskLoop:
 
         def step(count: int, taken: Step) -> None:
             self.shop.emit(
-                StepTaken(task=name, attempt=number, number=count, command=taken.command[:200], exit_code=taken.exit_code, seconds=taken.seconds)
+                StepTaken(
+                    task=name, attempt=number, number=count, command=taken.command[:200], exit_code=taken.exit_code, seconds=taken.seconds
+                )
             )
             self._check_stop()
 
@@ -258,7 +256,7 @@ class TaskLoop:
                 _observe(proxy, attempt)
         return proxy
 
-    def _score(self, proxy: Proxy, attempt: Attempt) -> object:
+    def _score(self, proxy: Proxy, attempt: Attempt) -> PdiPoint | None:
         if self.shop.settings.pdi.policy == "off":
             return None
         point = _observe(proxy, attempt)
@@ -269,3 +267,14 @@ class TaskLoop:
         return lambda what, kept, dropped: self.shop.emit(
             Trimmed(task=self.task.name, attempt=number, what=what, kept_chars=kept, dropped_chars=dropped)
         )
+
+
+def _observe(proxy: Proxy, attempt: Attempt) -> PdiPoint:
+    memo = attempt.memo
+    if memo is None:
+        return proxy.missing(attempt.number, attempt.memo_problem)
+    failed = tuple(check.name for check in attempt.trial.verdict.checks if not check.passed)
+    observation = Observation(
+        attempt=attempt.number, commands=commands(attempt), facts=memo.verified_facts, strategy=memo.next_strategy, failed=failed
+    )
+    return proxy.step(observation)
