@@ -1,0 +1,48 @@
+"""Rows of a report: JSON lines when asked, a table on a terminal, tab-separated columns in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from spark.pdi.raw import Fault
+
+
+def show(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, as_json: bool) -> None:
+    """Write the `columns` of each row to stdout."""
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps({name: row[name] for name in columns}))
+        return
+    cells = ([_cell(row[name]) for name in columns] for row in rows)
+    if not sys.stdout.isatty():
+        typer.echo("\t".join(columns))
+        for line in cells:
+            typer.echo("\t".join(line))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns, box=None)
+    for line in cells:
+        table.add_row(*map(escape, line))
+    Console().print(table)
+
+
+def complain(faults: Iterable[Fault]) -> None:
+    """Name each fault of a recording on stderr, one a line."""
+    for fault in faults:
+        typer.echo(f"{fault.kind}: {fault.where}" + (f": {fault.detail}" if fault.detail else ""), err=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())

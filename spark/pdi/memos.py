@@ -1,0 +1,57 @@
+"""Texts of recorded reflections: the sections of a memo, and what can be saved of a reply that was stored raw."""
+
+from __future__ import annotations
+
+import json
+import re
+
+FACTS = "Verified Facts"
+STRATEGY = "Next Strategy"
+
+_COUNTED = re.compile(r"^## Exploration Memo \((\d{1,6}) failed attempts?\)", re.MULTILINE)
+_CHUNK = re.compile(r'"content":\s*("(?:[^"\\]|\\.)*")')
+_ERROR = "[LLM ERROR]"
+_EVENT = "chat.completion.chunk"
+
+
+def section(memo: str, title: str) -> str:
+    """The text under `### title`, up to the next heading of that rank or the end; empty if there is none."""
+    found = re.search(rf"^### {re.escape(title)}[^\n]*\n(.*?)(?=^### |\Z)", memo, re.DOTALL | re.MULTILINE)
+    return found.group(1).strip() if found else ""
+
+
+def failed_attempts(memo: str) -> int | None:
+    """The N of `## Exploration Memo (N failed attempts)`, or None."""
+    found = _COUNTED.search(memo)
+    return int(found.group(1)) if found else None
+
+
+def failed_checks(summary: str) -> tuple[str, ...]:
+    """The names on the ✗ lines of a test summary, in order, each once."""
+    lines = (line.strip() for line in summary.splitlines())
+    return tuple(dict.fromkeys(line.removeprefix("✗").strip() for line in lines if line.startswith("✗")))
+
+
+def is_error_page(text: str) -> bool:
+    """Whether a stored reply is an error of the endpoint and no text of the model's."""
+    return text.lstrip().startswith(_ERROR)
+
+
+def is_event_dump(text: str) -> bool:
+    """Whether a stored reply is the raw event stream of a completion."""
+    return _EVENT in text[:4096]
+
+
+def recover(text: str) -> str:
+    """What the model wrote in an event stream that was stored raw; empty if nothing can be read. Chunks that are cut are lost."""
+    if is_error_page(text):
+        # an error message quotes the stream with its backslashes doubled and its apostrophes escaped
+        text = text.replace("\\\\", "\\").replace("\\'", "'")
+    return "".join(_chunk(quoted) for quoted in _CHUNK.findall(text))
+
+
+def _chunk(quoted: str) -> str:
+    try:
+        return str(json.loads(quoted))
+    except ValueError:
+        return ""
