@@ -128,7 +128,7 @@ def _past(raw: RawAttempt, where: str, report: Report) -> PastAttempt:
         summary=summary,
         n_passed=raw.n_passed,
         n_tests=raw.n_tests,
-        died=raw.status == _INFRASTRUCTURE or summary.startswith(_EXECUTION_SUMMARY),
+        died=raw.status == _INFRASTRUCTURE or summary.startswith((_INFRASTRUCTURE_SUMMARY, _EXECUTION_SUMMARY)),
     )
 
 

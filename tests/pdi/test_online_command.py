@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from recorded_runs import RUNS, needs_runs
 from typer.testing import CliRunner
 
 from spark.cli.pdi import ONLINE_COLUMNS, app
 from spark.errors import RequestError
-from tests.pdi.shared import RUNS, needs_runs
 
 MEMO = "## Exploration Memo ({n} failed attempts)\n\n### Verified Facts\n{facts}\n\n### Next Strategy\n{strategy}\n"
 

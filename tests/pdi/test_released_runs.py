@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from recorded_runs import GOLDEN, RUNS, needs_runs
 
 from spark.pdi.proxy import Method, Proxy
 from spark.pdi.recordings import ATTEMPTS_FILE, TRAJECTORY_FILE, Recording, find, read
 from spark.pdi.replay import agreement, replay
 from spark.records import PdiPoint
-from tests.pdi.shared import GOLDEN, RUNS, needs_runs
 
 pytestmark = needs_runs
 
