@@ -6,7 +6,6 @@ A run directory is therefore a cassette: `--replay RUN` answers from one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,17 @@ from spark.agents.base import Agent
 from spark.budget import Purse
 from spark.events import Event, ModelCalled, ModelRetried
 from spark.models.base import Model
-from spark.models.cassette import CallNote, Journal
+from spark.models.cassette import CallNote, Journal, Tape
 from spark.records import Task
 from spark.store import AttemptDir
+
+ModelSource = Callable[[Callable[[str, float], None]], Model]
+"""A model, bound to what it calls before it waits and asks again: (reason, seconds)."""
 
 
 @dataclass(frozen=True)
 class Tapes:
-    """Recorded answers to use and a place to record to, both laid out as <task>/attempt-NN/calls/."""
+    """Recorded answers to use, and a place to record to; both laid out as <task>/attempt-NN/calls/."""
 
     replay_from: Path | None = None
     record_to: Path | None = None
@@ -32,15 +34,15 @@ class Tapes:
 class Cast:
     """Makes the agent and the scribe of each attempt.
 
-    `teacher` acts and `scribe` writes memos and skills; they may be one. `make_agent` is handed the journalled teacher.
+    `teacher` acts, `writer` writes memos and skills; they may be one. `make_agent` is handed the journalled teacher.
     """
 
-    teacher: Model
-    writer: Model
+    teacher: ModelSource
+    writer: ModelSource
     make_agent: Callable[[Model], Agent]
     purse: Purse
     emit: Callable[[Event], None]
-    tapes: Tapes = Tapes()
+    tapes: Tapes
 
     def agent(self, task: Task, attempt: int, folder: AttemptDir) -> Agent:
         """The agent of one attempt."""
@@ -50,48 +52,17 @@ class Cast:
         """Whoever answers as `role` (`memo` or `skill`) after one attempt."""
         return self._journal(self.writer, role, task, attempt, folder)
 
-    def _journal(self, inner: Model, role: str, task: Task, attempt: int, folder: AttemptDir) -> Journal:
+    def _journal(self, source: ModelSource, role: str, task: Task, attempt: int, folder: AttemptDir) -> Journal:
         def called(note: CallNote) -> None:
-            self.emit(
-                ModelCalled(
-                    task=task.name,
-                    attempt=attempt,
-                    role=note.role,
-                    number=note.number,
-                    model=note.model,
-                    usage=note.usage,
-                    replayed=note.replayed,
-                    drifted=note.drifted,
-                )
-            )
+            self.emit(ModelCalled(task=task.name, attempt=attempt, **note.model_dump()))
 
-        _address.now = (task.name, attempt, role)
-        place = Path(task.name) / folder.root.name / "calls"
-        return Journal(
-            inner,
-            folder=folder.calls,
-            role=role,
-            purse=self.purse,
-            on_call=called,
+        def waits(reason: str, wait_seconds: float) -> None:
+            self.emit(ModelRetried(task=task.name, attempt=attempt, role=role, reason=reason, wait_seconds=wait_seconds))
+
+        place = Path(task.name) / folder.root.name / folder.calls.name
+        tape = Tape(
             replay_from=self.tapes.replay_from and self.tapes.replay_from / place,
             record_to=self.tapes.record_to and self.tapes.record_to / place,
+            strict_replay=self.tapes.replay_from is not None,
         )
-
-
-class _Address(threading.local):
-    """For whom this thread is asking a model right now: a task keeps to one thread."""
-
-    now: tuple[str, int, str] = ("", 0, "")
-
-
-_address = _Address()
-
-
-def retry_events(emit: Callable[[Event], None]) -> Callable[[str, float], None]:
-    """What a model calls before it waits and asks again: (reason, seconds)."""
-
-    def on_retry(reason: str, wait_seconds: float) -> None:
-        task, attempt, role = _address.now
-        emit(ModelRetried(task=task, attempt=attempt, role=role, reason=reason, wait_seconds=wait_seconds))
-
-    return on_retry
+        return Journal(source(waits), folder.calls, role, purse=self.purse, tape=tape, on_call=called)

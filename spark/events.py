@@ -90,9 +90,13 @@ class ModelCalled(_AttemptEvent):
     number: int
     model: str
     usage: Usage
+    seconds: float = 0.0
     replayed: bool = False
+    """The answer came from a recording, at no cost."""
+    resumed: bool = False
+    """The answer was on disk already, from before this run was interrupted or this attempt was tried again."""
     drifted: bool = False
-    """A recorded answer was used although the prompt differs from the recorded one."""
+    """The recorded answer is to a prompt other than the one now made."""
 
 
 class ModelRetried(_AttemptEvent):

@@ -49,6 +49,8 @@ class RunInfo(Record):
     prompts: dict[str, str]
     tasks: dict[str, str]
     """Task name → digest."""
+    sources: dict[str, str]
+    """Task name → its directory."""
     seed: int
 
 

@@ -34,7 +34,7 @@ def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], pati
     authored = patiently(
         winner.number,
         lambda: write_skill(
-            shop.cast.scribe("skill", task, winner.number, folder),
+            shop.crew.scribe("skill", task, winner.number, folder),
             task,
             evidence,
             answers=instance_answers(task, folder.final_outputs()),
@@ -45,7 +45,7 @@ def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], pati
     if authored.skill is None or authored.provenance is None:
         return None
     skill, provenance = authored.skill, authored.provenance
-    place.write(SKILL_FILE, skill.text)
+    place.write(SKILL_FILE, skill.text())
     place.write("provenance.json", provenance.model_dump_json(indent=1))
     shop.emit(
         SkillWritten(task=task.name, name=skill.name, digest=skill.digest, claims=len(provenance.claims), uncited=len(provenance.uncited))

@@ -7,7 +7,6 @@ at once, with every completion already paid for answered from disk; if it fails 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ from spark.events import (
     VerdictReached,
 )
 from spark.models.base import Model
+from spark.parallel import Brakes
 from spark.pdi.intervene import intervention_text
 from spark.pdi.proxy import Observation, Proxy
 from spark.records import Attempt, Level, PdiPoint, SandboxInfo, Step, Task, Trial
@@ -45,15 +45,15 @@ INFRA_PAUSE_SECONDS = 1.0
 """Before the first retry of failed infrastructure; doubled for each further one. The client's own retries come before."""
 
 
-class Cast(Protocol):
-    """Who plays: the agent that acts, and the scribe that writes memos (`memo`) and skills (`skill`); each journalled in an attempt's folder."""
+class Crew(Protocol):
+    """Who plays: the agent that acts and the scribe that writes, each journalled in its attempt's folder (cast.py)."""
 
     def agent(self, task: Task, attempt: int, folder: AttemptDir) -> Agent:
         """The agent of one attempt."""
         ...
 
     def scribe(self, role: str, task: Task, attempt: int, folder: AttemptDir) -> Model:
-        """The model that answers as `role`."""
+        """The model that answers as `role`: `memo` or `skill`."""
         ...
 
 
@@ -64,11 +64,10 @@ class Shop:
     run: str
     settings: DistillSettings
     provider: Provider
-    cast: Cast
+    crew: Crew
     emit: Callable[[Event], None]
-    stop: threading.Event
-    make_proxy: Callable[[str], Proxy]
-    """A proxy for a task, by name (the name seeds its coin)."""
+    brakes: Brakes
+    make_proxy: Callable[[], Proxy]
 
 
 @dataclass
@@ -95,13 +94,15 @@ class TaskLoop:
             self.attempts.pop()
         proxy = self._rebuilt_proxy()
         while len(self.attempts) < self.shop.settings.max_attempts and not self._solved():
+            if self.shop.brakes.drain.is_set():
+                raise Cancelled("the run was stopped between two attempts", hint=f"go on with: spark distill --resume {self.shop.run}")
             self._one_attempt(proxy)
             self.place.write("attempts.json", attempts_json(self.task, self.attempts, self.shop.settings))
         if all(attempt.trial.verdict.outcome == "errored" for attempt in self.attempts):
             return self._result("errored", reason=self.attempts[-1].trial.verdict.reason)
         skill = distil(self.shop, self.task, self.place, self.attempts, self._patiently) if self._solved() else None
         status = "unsolved" if not self._solved() else "solved" if skill else "solved_no_skill"
-        self.place.write("trajectory.jsonl", trajectory_jsonl(self.task, self.attempts, skill and skill.text))
+        self.place.write("trajectory.jsonl", trajectory_jsonl(self.task, self.attempts, skill and skill.text()))
         result = self._result(status, skill=skill and skill.name, skill_digest=skill and skill.digest)
         self.place.save_result(result)
         return result
@@ -173,7 +174,7 @@ class TaskLoop:
             self._check_stop()
 
         def once() -> Trial:
-            agent = self.shop.cast.agent(self.task, number, folder)
+            agent = self.shop.crew.agent(self.task, number, folder)
             trial, files = run_trial(
                 self.task, instruction, agent, self.shop.provider, mode=self.shop.settings.verify, hooks=Hooks(opened=opened, step=step)
             )
@@ -203,14 +204,14 @@ class TaskLoop:
                 self._infra(number, "VerifierErrored", reason, again=left > 0)
                 if left == 0:
                     return value
-            self.shop.stop.wait(INFRA_PAUSE_SECONDS * 2 ** (tries - 1 - left))
+            self.shop.brakes.stop.wait(INFRA_PAUSE_SECONDS * 2 ** (tries - 1 - left))
         raise AssertionError("the last try returns or raises")
 
     def _infra(self, number: int, error: str, message: str, *, again: bool) -> None:
         self.shop.emit(InfraFailed(task=self.task.name, attempt=number, error=error, message=message, again=again))
 
     def _check_stop(self) -> None:
-        if self.shop.stop.is_set():
+        if self.shop.brakes.stop.is_set():
             raise Cancelled("the run was stopped", hint=f"go on with: spark distill --resume {self.shop.run}")
         if self.place.cancel_requested():
             raise Cancelled(f"task {self.task.name!r} was cancelled", hint=f"go on with: spark distill --resume {self.shop.run}")
@@ -229,7 +230,7 @@ class TaskLoop:
             verifier_text=self._verifier_text(folder),
         )
         reflection = reflect(
-            self.shop.cast.scribe("memo", self.task, number, folder),
+            self.shop.crew.scribe("memo", self.task, number, folder),
             failure,
             lambda problem, final: self.shop.emit(MemoRefused(task=name, attempt=number, reason=problem, final=final)),
             self._on_trim(number),
@@ -250,7 +251,7 @@ class TaskLoop:
         return "\n\n".join(f"# {path.name}\n{path.read_text(encoding='utf-8', errors='replace')}" for path in shown if path.exists())
 
     def _rebuilt_proxy(self) -> Proxy:
-        proxy = self.shop.make_proxy(self.task.name)
+        proxy = self.shop.make_proxy()
         for attempt in self.attempts:
             if attempt.memo or attempt.memo_problem:
                 _observe(proxy, attempt)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import platform
-import random
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from spark import __version__
 from spark.budget import Purse
-from spark.cast import Cast, Tapes
-from spark.distill.loop import Shop, TaskLoop
+from spark.distill.loop import Crew, Shop, TaskLoop
+from spark.distill.report import write_report
 from spark.distill.settings import DistillSettings
-from spark.errors import AuthError, BudgetError, Cancelled, RequestError, RunError, SparkError, StoreError, boundary
+from spark.errors import AuthError, BudgetError, Cancelled, RunError, SparkError, StoreError, boundary
 from spark.events import Event, Reporter, RunFinished, RunStarted, TaskFinished, TaskSkipped, TaskStarted, TaskStatus, Warned
 from spark.models.cassette import journaled_usage
+from spark.parallel import Brakes, interrupts, run_all
 from spark.pdi.proxy import Proxy
 from spark.prompts import all_digests
 from spark.records import Limits, Task, Usage
@@ -47,7 +51,7 @@ class Summary:
     counts: Counter[TaskStatus] = field(default_factory=Counter[TaskStatus])
     failures: list[SparkError] = field(default_factory=list[SparkError])
     stopped: str = ""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def exit_code(self) -> int:
@@ -60,6 +64,59 @@ class Summary:
         return 0 if self.counts["solved"] + self.counts["solved_no_skill"] and not self.failures else 1
 
 
+def distill(
+    plan: Plan,
+    directory: RunDir,
+    *,
+    provider: Provider,
+    crew: Callable[[Callable[[Event], None]], Crew],
+    purse: Purse,
+    reporter: Reporter,
+) -> Summary:
+    """Take every unfinished task of an opened run to its end.
+
+    `crew` makes agent and scribe once it is told where events go. Infrastructure that fails ends a task, not the run; a refused key, an
+    empty purse or a full disk ends the run. One Ctrl-C drains it, a second stops it.
+
+    Raises:
+        RunError: another process is writing this run.
+    """
+    summary = Summary(run=directory.root)
+    lock = threading.Lock()
+
+    def emit(event: Event) -> None:
+        with lock:
+            directory.append(event)
+            reporter.on(event)
+
+    brakes = Brakes()
+    with directory.locked(), interrupts(brakes, lambda text: reporter.on(Warned(message=text))):
+        started = time.monotonic()
+        directory.heal_events()
+        _restore(purse, directory, plan.tasks)
+        tasks = tuple(task.name for task in plan.tasks)
+        emit(RunStarted(run=directory.info.run, command="distill", tasks=tasks, resumed=plan.resume is not None))
+        shop = Shop(
+            run=directory.info.run,
+            settings=plan.settings,
+            provider=provider,
+            crew=crew(emit),
+            emit=emit,
+            brakes=brakes,
+            make_proxy=partial(_proxy, plan.settings),
+        )
+        run = _Run(plan, directory, shop, summary)
+        left = run_all([partial(run.job, task) for task in run.unfinished()], workers=plan.workers, brakes=brakes)
+        provider.close()
+        if left or brakes.drain.is_set():
+            summary.stopped = summary.stopped or f"stopped; {left} tasks were not started"
+        summary.usage = purse.total()
+        seconds = time.monotonic() - started
+        emit(RunFinished(counts=dict(summary.counts), usage=summary.usage, seconds=seconds, stopped=summary.stopped))
+        write_report(directory)
+    return summary
+
+
 @dataclass
 class _Run:
     """One run under way."""
@@ -69,96 +126,134 @@ class _Run:
     shop: Shop
     summary: Summary
 
+    def unfinished(self) -> list[Task]:
+        """The tasks still to do; finished ones and those another run has solved are counted and said."""
+        todo: list[Task] = []
+        for task in self.plan.tasks:
+            known = self.directory.task(task.name).result()
+            elsewhere = _solved_elsewhere(task, self.plan.shared_results) if known is None and self.plan.shared_results else None
+            if known is not None:
+                self.summary.results[task.name] = known
+                self.summary.counts[known.status] += 1
+                self.shop.emit(TaskSkipped(task=task.name, reason=f"finished before: {known.status}"))
+            elif elsewhere is not None:
+                self.shop.emit(TaskSkipped(task=task.name, reason=f"solved by run {elsewhere}"))
+            else:
+                todo.append(task)
+        return todo
+
     def job(self, task: Task) -> None:
         """Take one task to its end; whatever goes wrong ends in the summary and an event, never in another task."""
         started = time.monotonic()
-        place = self.directory.task(task.name)
-        self.shop.emit(TaskStarted(task=task.name, max_attempts=self.plan.settings.max_attempts))
-        loop = TaskLoop(self.shop, task, place)
-        status: TaskStatus
+        loop = TaskLoop(self.shop, task, self.directory.task(task.name))
+        reward: float | None = None
         try:
             with boundary(f"task {task.name!r}"):
+                self.shop.emit(TaskStarted(task=task.name, max_attempts=self.plan.settings.max_attempts))
                 result = loop.run()
             status, reward, reason = result.status, result.reward, result.reason
             self.summary.results[task.name] = result
         except SparkError as error:
-            status = "cancelled" if isinstance(error, Cancelled | BudgetError) else "errored"
-            reward, reason = None, f"{error.kind}: {error.message}"
-            self.summary.failures.append(error)
-            if isinstance(error, AuthError | BudgetError | StoreError):
-                self.summary.stopped = self.summary.stopped or error.message
-                self.shop.stop.set()
+            status, reason = self._failed(error)
         self.summary.counts[status] += 1
         seconds = time.monotonic() - started
         finished = TaskFinished(task=task.name, status=status, attempts=len(loop.attempts), reward=reward, seconds=seconds, reason=reason)
-        self.shop.emit(finished)
+        try:
+            self.shop.emit(finished)
+        except StoreError as error:
+            self._failed(error)
+
+    def _failed(self, error: SparkError) -> tuple[TaskStatus, str]:
+        self.summary.failures.append(error)
+        if isinstance(error, AuthError | BudgetError | StoreError):
+            self.summary.stopped = self.summary.stopped or error.message
+            self.shop.brakes.halt()
+        return "cancelled" if isinstance(error, Cancelled | BudgetError) else "errored", f"{error.kind}: {error.message}"
 
 
-def open_run(plan: Plan) -> RunDir:
+def open_run(plan: Plan, sources: dict[str, str]) -> RunDir:
     """The run directory to write: a new one, or the one to resume after checking that its inputs are the same.
+
+    `sources` says where each task lies, so that a resumed run finds them again.
 
     Raises:
         RunError: it cannot be made, or what it was made from has changed (both values are named).
     """
     if plan.resume is None:
-        return RunDir.create(plan.output_dir, "distill", lambda run: _info(run, plan))
+        return RunDir.create(plan.output_dir, "distill", lambda run: _info(run, plan, sources))
     directory = RunDir(plan.resume)
-    before, now = directory.info, _info(directory.info.run, plan)
+    before, now = directory.info, _info(directory.info.run, plan, sources)
     if before.command != "distill":
         raise RunError(f"wanted a run of 'distill' to resume, found one of {before.command!r} in {str(plan.resume)!r}")
-    for what, old, new in (
-        *(("setting", {key: value}, {key: now.settings.get(key)}) for key, value in before.settings.items()),
-        *(("prompt", {key: value}, {key: now.prompts.get(key)}) for key, value in before.prompts.items()),
-        *(("task", {key: value}, {key: now.tasks.get(key)}) for key, value in before.tasks.items()),
-    ):
-        if old != new:
-            raise RunError(
-                f"cannot resume {directory.info.run!r}: {what} {next(iter(old))!r} was {next(iter(old.values()))!r}, "
-                f"is now {next(iter(new.values()))!r}",
-                hint="start a new run, or put it back as it was",
-            )
+    for what in ("settings", "prompts", "tasks"):
+        _same(directory.info.run, what, getattr(before, what), getattr(now, what))
     return directory
 
 
-def _info(run: str, plan: Plan) -> RunInfo:
+def _same(run: str, what: str, before: dict[str, object], now: dict[str, object]) -> None:
+    for key in before.keys() | now.keys():
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            _same(run, f"{what}.{key}", old, new)
+        elif old != new:
+            raise RunError(
+                f"cannot resume {run!r}: {what}.{key} was {old!r}, is now {new!r}", hint="put it back as it was, or start a new run"
+            )
+
+
+def _info(run: str, plan: Plan, sources: dict[str, str]) -> RunInfo:
     return RunInfo(
         run=run,
         command="distill",
         created_at=time.time(),
         settings=plan.settings.model_dump(mode="json"),
         versions={"spark": __version__, "python": platform.python_version()},
-        git_commit=None,
+        git_commit=_git_commit(),
         prompts=all_digests(),
         tasks={task.name: task.digest for task in plan.tasks},
+        sources=sources,
         seed=plan.settings.seed,
     )
 
 
+def _git_commit() -> str | None:
+    """The commit of the working directory, if it is a git checkout."""
+    try:
+        asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return asked.stdout.strip() or None
+
+
+def _restore(purse: Purse, directory: RunDir, tasks: tuple[Task, ...]) -> None:
+    for task in tasks:
+        for folder in directory.task(task.name).attempt_dirs():
+            for role, usage in journaled_usage(folder.calls).items():
+                purse.restore(role, usage)
+
+
 def limited(task: Task, settings: DistillSettings) -> Task:
-    """The task with its limits scaled and bounded as asked."""
-    limits = task.limits
-    scaled = Limits.model_validate(
-        {
-            **limits.model_dump(),
-            "agent_seconds": limits.agent_seconds * settings.timeout_multiplier,
-            "verifier_seconds": limits.verifier_seconds * settings.timeout_multiplier,
-            "steps": settings.max_steps or limits.steps,
-        }
-    )
-    return task.model_copy(update={"limits": scaled})
+    """The task with its time limits scaled and its steps bounded as asked."""
+    limits = task.limits.model_dump() | {
+        "agent_seconds": task.limits.agent_seconds * settings.timeout_multiplier,
+        "verifier_seconds": task.limits.verifier_seconds * settings.timeout_multiplier,
+        "steps": settings.max_steps or task.limits.steps,
+    }
+    return task.model_copy(update={"limits": Limits.model_validate(limits)})
 
 
-def make_proxy(settings: DistillSettings, task: str) -> Proxy:
-    """The proxy of one task."""
-    del task
+def _proxy(settings: DistillSettings) -> Proxy:
     pdi = settings.pdi
     return Proxy(method=pdi.method, scale=pdi.scale, tau=pdi.tau, warmup=pdi.warmup)
 
 
-def solved_elsewhere(task: Task, results: Path) -> str | None:
+def _solved_elsewhere(task: Task, results: Path) -> str | None:
     """The run under `results` that solved this very task, if any."""
     for path in sorted(results.glob(f"*/tasks/{task.name}/result.json")):
-        result = TaskResult.model_validate_json(path.read_bytes())
+        try:
+            result = TaskResult.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
         if result.task_digest == task.digest and result.status == "solved":
             return path.parents[2].name
     return None
