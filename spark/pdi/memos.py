@@ -27,9 +27,9 @@ def failed_attempts(memo: str) -> int | None:
 
 
 def failed_checks(summary: str) -> tuple[str, ...]:
-    """The names on the ✗ lines of a test summary, in order, each once."""
+    """The names on the ✗ lines of a test summary, in order."""
     lines = (line.strip() for line in summary.splitlines())
-    return tuple(dict.fromkeys(line.removeprefix("✗").strip() for line in lines if line.startswith("✗")))
+    return tuple(line.removeprefix("✗").strip() for line in lines if line.startswith("✗"))
 
 
 def is_error_page(text: str) -> bool:
