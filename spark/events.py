@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from spark.records import Level, PdiPoint, Record, SandboxInfo, Usage, Verdict
+from spark.records import Decision, Level, PdiPoint, Record, SandboxInfo, Usage, Verdict
 
 TaskStatus = Literal["solved", "solved_no_skill", "unsolved", "errored", "cancelled"]
 """`errored` and `cancelled` are not results: such a task is unfinished, and `--resume` takes it up again."""
@@ -127,6 +127,7 @@ class MemoRefused(_AttemptEvent):
 class PdiScored(_AttemptEvent):
     kind: Literal["pdi_scored"] = "pdi_scored"
     point: PdiPoint
+    decision: Decision
 
 
 class Trimmed(_AttemptEvent):

@@ -13,6 +13,8 @@ Outcome = Literal["solved", "partial", "failed", "errored"]
 VerifyMode = Literal["clean", "snapshot", "shared"]
 Stop = Literal["finished", "steps", "time", "context"]
 Level = Literal["soft", "strong"]
+Policy = Literal["on", "observe", "off", "random", "always-soft"]
+"""What is done about the online proxy (pdi/policy.py)."""
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
@@ -207,6 +209,18 @@ class PdiPoint(Record):
         return self
 
 
+class Decision(Record):
+    """What the next attempt is told because of one point, and what it might have been told."""
+
+    policy: Policy
+    level: Level | None
+    """The intervention that is injected."""
+    signal: Level | None
+    """What the proxy called for."""
+    propensity: float = Field(gt=0, le=1)
+    """How likely this policy was to inject, or not to inject, as it did."""
+
+
 class Attempt(Record):
     """One trial of the loop and what was made of it."""
 
@@ -218,6 +232,8 @@ class Attempt(Record):
     """The memo written after it; None when it was solved or errored, or the reflection was refused."""
     memo_problem: str = ""
     pdi: PdiPoint | None = None
+    decision: Decision | None = None
+    """What the next attempt is to carry because of `pdi`."""
 
 
 EvidenceKind = Literal["task", "command", "check", "lesson", "environment", "output"]

@@ -15,7 +15,6 @@ from typing import Protocol, TypeVar
 from spark.agents.base import Agent
 from spark.distill.distil import distil
 from spark.distill.memo import Failure, reflect, retry_instruction, standing_memo
-from spark.distill.policy import intervention
 from spark.distill.released import attempts_json, commands, trajectory_jsonl
 from spark.distill.settings import DistillSettings
 from spark.errors import BuildError, Cancelled, EndpointError, SandboxError
@@ -34,6 +33,7 @@ from spark.events import (
 from spark.models.base import Model
 from spark.parallel import Brakes
 from spark.pdi.intervene import intervention_text
+from spark.pdi.policy import coin, decide
 from spark.pdi.proxy import Observation, Proxy
 from spark.records import Attempt, Level, PdiPoint, SandboxInfo, Step, Task, Trial
 from spark.sandboxes.base import Provider
@@ -135,7 +135,7 @@ class TaskLoop:
 
     def _one_attempt(self, proxy: Proxy) -> None:
         number = len(self.attempts) + 1
-        level = intervention(self.shop.settings.pdi, self.attempts, f"{self.shop.settings.seed}:{self.task.name}")
+        level = self._decided()
         folder = self.place.attempt(number)
         instruction = self._instruction(number, level)
         folder.write_text("instruction.md", instruction)
@@ -144,7 +144,7 @@ class TaskLoop:
         attempt = Attempt(number=number, injected=level, trial=trial)
         if trial.verdict.outcome in {"failed", "partial"}:
             attempt = self._patiently(number, lambda: self._reflected(attempt, folder))
-            attempt = attempt.model_copy(update={"pdi": self._score(proxy, attempt)})
+            attempt = self._scored(proxy, attempt)
         folder.save_attempt(attempt)
         self.attempts.append(attempt)
 
@@ -257,12 +257,20 @@ class TaskLoop:
                 _observe(proxy, attempt)
         return proxy
 
-    def _score(self, proxy: Proxy, attempt: Attempt) -> PdiPoint | None:
-        if self.shop.settings.pdi.policy == "off":
-            return None
+    def _scored(self, proxy: Proxy, attempt: Attempt) -> Attempt:
+        pdi, seed = self.shop.settings.pdi, self.shop.settings.seed
+        if pdi.policy == "off":
+            return attempt
         point = _observe(proxy, attempt)
-        self.shop.emit(PdiScored(task=self.task.name, attempt=attempt.number, point=point))
-        return point
+        thrown = coin(seed, self.task.name, attempt.number)
+        decision = decide(point, pdi.policy, coin=thrown, rate=pdi.rate, before=self._decided())
+        self.shop.emit(PdiScored(task=self.task.name, attempt=attempt.number, point=point, decision=decision))
+        return attempt.model_copy(update={"pdi": point, "decision": decision})
+
+    def _decided(self) -> Level | None:
+        """What the newest attempt's reflection led to."""
+        newest = self.attempts[-1] if self.attempts else None
+        return newest.decision.level if newest and newest.decision else None
 
     def _on_trim(self, number: int) -> Callable[[str, int, int], None]:
         return lambda what, kept, dropped: self.shop.emit(

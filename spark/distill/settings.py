@@ -6,22 +6,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from spark.records import Record, VerifyMode
+from spark.pdi.policy import DEFAULT_POLICY
+from spark.pdi.proxy import DEFAULT_METHOD, DEFAULT_SCALE, TAU, WARMUP, Method, Scale
+from spark.records import Policy, Record, VerifyMode
 
-PdiPolicy = Literal["on", "observe", "off", "random", "always-soft"]
-PdiMethod = Literal["token_overlap", "js_divergence"]
-PdiScale = Literal["running", "reference"]
 ToolMode = Literal["auto", "tools", "text"]
 
 
 class PdiSettings(Record):
     """The online proxy and what it may do (METHOD §3)."""
 
-    policy: PdiPolicy = "on"
-    method: PdiMethod = "token_overlap"
-    scale: PdiScale = "running"
-    tau: float = -0.5
-    warmup: int = Field(2, ge=1)
+    policy: Policy = DEFAULT_POLICY
+    method: Method = DEFAULT_METHOD
+    scale: Scale = DEFAULT_SCALE
+    tau: float = TAU
+    warmup: int = Field(WARMUP, ge=1)
     rate: float = Field(0.5, ge=0, le=1)
     """Chance of an intervention under `random`."""
 

@@ -1,34 +1,16 @@
 """What is done about a point: the signal obeyed, watched, ignored, or replaced by a coin, with the odds on record.
 
-Only randomised interventions can tell whether the signal is worth anything: a step that fired changes what comes next. So `random` gives the
-same texts by a coin, and every decision carries what the signal would have done and how likely the action taken was.
+Only randomised interventions can tell whether the signal is worth anything: a step that fired changes what comes next. So `random`
+gives the same texts by a coin, and every decision carries what the signal would have done and how likely the action taken was.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
-
-from pydantic import Field
-
-from spark.records import Level, PdiPoint, Record, Share
-
-Policy = Literal["on", "observe", "off", "random", "always-soft"]
+from spark.records import Decision, PdiPoint, Policy, Share
 
 DEFAULT_POLICY: Policy = "observe"
 """No setting of the proxy is shown to beat chance on held-out tasks (proxy.py), so what it may do has to be asked for."""
-
-
-class Decision(Record):
-    """What the next attempt is told because of one point, and what it might have been told."""
-
-    policy: Policy
-    level: Level | None
-    """The intervention that is injected."""
-    signal: Level | None
-    """What the proxy called for."""
-    propensity: float = Field(gt=0, le=1)
-    """How likely this policy was to inject, or not to inject, as it did."""
 
 
 def decide(point: PdiPoint, policy: Policy, *, coin: float = 0.0, rate: Share = 0.5, before: Level | None = None) -> Decision:
