@@ -7,10 +7,11 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -190,12 +191,10 @@ def open_run(plan: Plan, sources: dict[str, str]) -> RunDir:
     return directory
 
 
-def _same(run: str, what: str, before: dict[str, object], now: dict[str, object]) -> None:
-    for key in before.keys() | now.keys():
+def _same(run: str, what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            _same(run, f"{what}.{key}", old, new)
-        elif old != new:
+        if old != new:
             raise RunError(
                 f"cannot resume {run!r}: {what}.{key} was {old!r}, is now {new!r}", hint="put it back as it was, or start a new run"
             )

@@ -20,8 +20,8 @@ class PdiSettings(Record):
     method: Method = DEFAULT_METHOD
     scale: Scale = DEFAULT_SCALE
     tau: float = TAU
-    warmup: int = Field(WARMUP, ge=1)
-    rate: float = Field(0.5, ge=0, le=1)
+    warmup: int = Field(default=WARMUP, ge=1)
+    rate: float = Field(default=0.5, ge=0, le=1)
     """Chance of an intervention under `random`."""
 
 

@@ -7,7 +7,8 @@ gives the same texts by a coin, and every decision carries what the signal would
 from __future__ import annotations
 
 import hashlib
-from spark.records import Decision, PdiPoint, Policy, Share
+
+from spark.records import Decision, Level, PdiPoint, Policy, Share
 
 DEFAULT_POLICY: Policy = "observe"
 """No setting of the proxy is shown to beat chance on held-out tasks (proxy.py), so what it may do has to be asked for."""
@@ -16,7 +17,7 @@ DEFAULT_POLICY: Policy = "observe"
 def decide(point: PdiPoint, policy: Policy, *, coin: float = 0.0, rate: Share = 0.5, before: Level | None = None) -> Decision:
     """The decision after `point`.
 
-    `coin` lies in [0, 1) and is used by `random` alone, which injects where it falls below `rate` at any step the signal could have fired at.
+    `coin` lies in [0, 1) and is used by `random` alone, which injects where it falls below `rate`, at any step at which the signal could fire.
     `before` is the level injected after the point before: under `random` an injection that follows one is strong.
     """
     eligible = bool(point.weight) and not point.missing
