@@ -1,0 +1,41 @@
+"""A real box of the local sandbox. (That this file is here also puts tests/ on the import path, for `task_dir`.)"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from task_dir import make
+
+from spark.records import Task
+from spark.sandboxes.base import Provider, Sandbox
+from spark.tasks import load_task
+
+OFFLINE = 'schema_version = "1.4"\n[environment]\nnetwork_mode = "no-network"\n'
+
+
+@pytest.fixture(scope="session")
+def provider() -> Generator[Provider]:
+    from spark.sandboxes.local import LocalProvider
+
+    made = LocalProvider("test-agents")
+    reason = made.unavailable()
+    if reason is not None:
+        pytest.skip(f"the local sandbox does not work here: {reason}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    """Its boxes start in /app."""
+    root = make(tmp_path / "seven", OFFLINE)
+    (root / "environment/Dockerfile").write_text("FROM debian:bookworm-slim\nWORKDIR /app\n")
+    return load_task(root)
+
+
+@pytest.fixture
+def box(provider: Provider, task: Task) -> Generator[Sandbox]:
+    with provider.open(provider.build(task), task.limits) as opened:
+        yield opened
