@@ -6,6 +6,7 @@ A run directory is therefore a cassette: `--replay RUN` answers from one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from spark.models.cassette import CallNote, Journal, Tape
 from spark.records import Task
 from spark.store import AttemptDir
 
-ModelSource = Callable[[Callable[[str, float], None]], Model]
-"""A model, bound to what it calls before it waits and asks again: (reason, seconds)."""
+ModelSource = Callable[[Callable[[str, float], None], threading.Event], Model]
+"""A model, bound to what it calls before it waits and asks again (reason, seconds) and to the event that ends its waits."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Cast:
     purse: Purse
     emit: Callable[[Event], None]
     tapes: Tapes
+    cancel: threading.Event
 
     def agent(self, task: Task, attempt: int, folder: AttemptDir) -> Agent:
         """The agent of one attempt."""
@@ -65,4 +67,4 @@ class Cast:
             record_to=self.tapes.record_to and self.tapes.record_to / place,
             strict_replay=self.tapes.replay_from is not None,
         )
-        return Journal(source(waits), folder.calls, role, purse=self.purse, tape=tape, on_call=called)
+        return Journal(source(waits, self.cancel), folder.calls, role, purse=self.purse, tape=tape, on_call=called)

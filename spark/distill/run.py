@@ -70,14 +70,14 @@ def distill(
     directory: RunDir,
     *,
     provider: Provider,
-    crew: Callable[[Callable[[Event], None]], Crew],
+    crew: Callable[[Callable[[Event], None], threading.Event], Crew],
     purse: Purse,
     reporter: Reporter,
 ) -> Summary:
     """Take every unfinished task of an opened run to its end.
 
-    `crew` makes agent and scribe once it is told where events go. Infrastructure that fails ends a task, not the run; a refused key, an
-    empty purse or a full disk ends the run. One Ctrl-C drains it, a second stops it.
+    `crew` makes agent and scribe once it is told where events go and what ends their waits. Infrastructure that fails ends a task, not
+    the run; a refused key, an empty purse or a full disk ends the run. One Ctrl-C drains it, a second stops it.
 
     Raises:
         RunError: another process is writing this run.
@@ -101,7 +101,7 @@ def distill(
             run=directory.info.run,
             settings=plan.settings,
             provider=provider,
-            crew=crew(emit),
+            crew=crew(emit, brakes.stop),
             emit=emit,
             brakes=brakes,
             make_proxy=partial(_proxy, plan.settings),
@@ -233,10 +233,11 @@ def _restore(purse: Purse, directory: RunDir, tasks: tuple[Task, ...]) -> None:
 
 def limited(task: Task, settings: DistillSettings) -> Task:
     """The task with its time limits scaled and its steps bounded as asked."""
-    limits = task.limits.model_dump() | {
-        "agent_seconds": task.limits.agent_seconds * settings.timeout_multiplier,
-        "verifier_seconds": task.limits.verifier_seconds * settings.timeout_multiplier,
-        "steps": settings.max_steps or task.limits.steps,
+    limits = {**task.limits.model_dump(), **settings.limits}
+    limits |= {
+        "agent_seconds": limits["agent_seconds"] * settings.timeout_multiplier,
+        "verifier_seconds": limits["verifier_seconds"] * settings.timeout_multiplier,
+        "steps": settings.max_steps or limits["steps"],
     }
     return task.model_copy(update={"limits": Limits.model_validate(limits)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,8 @@ class DistillSettings(Record):
     timeout_multiplier: float = Field(1.0, gt=0)
     command_seconds: float = Field(120.0, gt=0)
     max_steps: int | None = None
+    limits: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Fields of Limits that stand in place of what a task asks for."""
     temperature: float | None = None
     seed: int = 0
     replay: str | None = None

@@ -1,0 +1,121 @@
+"""`spark distill`: parse, put the pieces together, run, say how it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+
+EPILOG = """Examples:
+  spark distill tasks-no-skills --model gpt-4.1-mini
+  spark distill my-task --model qwen3 --base-url http://127.0.0.1:8000/v1 --max-retries 4
+  spark distill tasks-no-skills --model m --parallelism 4 --max-usd 5 --pdi on
+  spark distill --resume runs/20260101T120000Z-distill-0a1b2c
+  spark distill tasks-no-skills --agent oracle        (does every task have an answer?)"""
+
+
+@app.command(epilog=EPILOG)
+def distill(
+    tasks: Annotated[Path | None, typer.Argument(help="One task or a folder of tasks.", show_default=False)] = None,
+    *,
+    model: Annotated[str | None, typer.Option(help="The teacher: who explores.", show_default="SPARK_MODEL")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Its OpenAI-compatible endpoint.", show_default="OPENAI_BASE_URL")] = None,
+    summary_model: Annotated[str | None, typer.Option(help="The scribe: who writes memos and skills.", show_default="the teacher")] = None,
+    summary_base_url: Annotated[
+        str | None, typer.Option("--summary-base-url", help="The scribe's endpoint.", show_default="the teacher's")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="bash, oracle, nop, or module:Class.", show_default="bash")] = None,
+    tool_mode: Annotated[str | None, typer.Option(help="auto, tools or text.", show_default="auto")] = None,
+    sandbox: Annotated[str | None, typer.Option(help="auto, docker, local, or module:Class.", show_default="auto")] = None,
+    verify: Annotated[str | None, typer.Option(help="clean, snapshot or shared.", show_default="by the task")] = None,
+    max_retries: Annotated[int | None, typer.Option(min=1, help="Attempts at a task, the first included.", show_default="7")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Commands an attempt may run.", show_default="60")] = None,
+    timeout_multiplier: Annotated[float | None, typer.Option(help="Scales the tasks' own time limits.", show_default="1")] = None,
+    command_seconds: Annotated[float | None, typer.Option(help="Time limit of one command.", show_default="120")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of teacher and scribe.", show_default="the endpoint's")] = None,
+    infra_retries: Annotated[int | None, typer.Option(min=0, help="Further tries when infrastructure fails.", show_default="2")] = None,
+    pdi: Annotated[str | None, typer.Option(help="on, observe, off, random or always-soft.", show_default="observe")] = None,
+    pdi_method: Annotated[str | None, typer.Option(help="js_divergence or token_overlap.", show_default="js_divergence")] = None,
+    pdi_scale: Annotated[str | None, typer.Option(help="reference or running.", show_default="reference")] = None,
+    tau: Annotated[float | None, typer.Option(help="Intervene below this.", show_default="-0.5")] = None,
+    warmup: Annotated[int | None, typer.Option(min=1, help="Reflections until the signal has full weight.", show_default="2")] = None,
+    pdi_rate: Annotated[float | None, typer.Option(min=0, max=1, help="Chance under --pdi random.", show_default="0.5")] = None,
+    show_verifier: Annotated[
+        bool, typer.Option("--show-verifier", help="Let the scribe see the verifier; stamped on every report.")
+    ] = False,
+    only: Annotated[str | None, typer.Option("--tasks", help="Only these, separated by commas.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="In an order drawn by --seed.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.", show_default="0")] = None,
+    parallelism: Annotated[int | None, typer.Option(min=1, help="Tasks at a time.", show_default="1")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Stop before more is spent.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop before more are used.")] = None,
+    output_dir: Annotated[Path | None, typer.Option(help="Where run directories go.", show_default="runs")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.", show_default=False)] = None,
+    shared_result_dir: Annotated[Path | None, typer.Option(help="Skip tasks that a run in here has solved.", show_default=False)] = None,
+    record: Annotated[Path | None, typer.Option(help="Copy every completion here.", show_default=False)] = None,
+    replay: Annotated[Path | None, typer.Option(help="Answer from this recording or run.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing but errors and the last line.")] = False,
+    tasks_dir: Annotated[Path | None, typer.Option("--tasks-dir", hidden=True)] = None,
+    summary_api_base: Annotated[str | None, typer.Option("--summary-api-base", hidden=True)] = None,
+    pdi_enabled: Annotated[bool, typer.Option("--pdi-enabled", hidden=True)] = False,
+    pdi_observe_only: Annotated[bool, typer.Option("--pdi-observe-only", hidden=True)] = False,
+    no_dashboard: Annotated[bool, typer.Option("--no-dashboard", hidden=True)] = False,
+) -> int:
+    """Turn a folder of tasks into verified skills.
+
+    A teacher explores each task in a sandbox: execute, judge, rewrite the memo, retry; a solved task becomes a SKILL.md whose every claim
+    points at what was executed and verified. Everything lands in a run directory, which --resume takes up again.
+    """
+    del no_dashboard
+    asked: dict[str, Any] = {
+        "agent": agent,
+        "model": model,
+        "base_url": base_url,
+        "summary_model": summary_model,
+        "summary_base_url": summary_base_url or summary_api_base,
+        "tool_mode": tool_mode,
+        "sandbox": sandbox,
+        "verify": verify,
+        "show_verifier": show_verifier or None,
+        "max_attempts": max_retries,
+        "infra_retries": infra_retries,
+        "timeout_multiplier": timeout_multiplier,
+        "command_seconds": command_seconds,
+        "max_steps": max_steps,
+        "temperature": temperature,
+        "seed": seed,
+        "replay": str(replay.resolve()) if replay else None,
+    }
+    asked["pdi"] = {
+        "policy": pdi or ("observe" if pdi_observe_only else "on" if pdi_enabled else None),
+        "method": pdi_method,
+        "scale": pdi_scale,
+        "tau": tau,
+        "warmup": warmup,
+        "rate": pdi_rate,
+    }
+    from spark.cli.distilling import Options, run
+
+    options = Options(
+        tasks=tasks or tasks_dir,
+        only=tuple(name.strip() for name in (only or "").split(",") if name.strip()),
+        limit=limit,
+        shuffle=shuffle,
+        workers=parallelism,
+        max_usd=max_usd,
+        max_tokens=max_tokens,
+        output_dir=output_dir,
+        resume=resume,
+        shared_results=shared_result_dir,
+        record=record,
+        dry_run=dry_run,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    return run(asked, options)

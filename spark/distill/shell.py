@@ -1,0 +1,203 @@
+"""What a shell command does, as far as its text shows: which programs it runs, which files it writes.
+
+Read from the text alone and from general knowledge of Unix tools; no knowledge of any task. It errs towards "writes nothing": a program
+of the agent's own that writes files is known only by what its source says.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+LOW_SIGNAL = frozenset(
+    {"ls", "cat", "pwd", "echo", "printf", "head", "tail", "less", "more", "wc", "file", "stat", "tree", "find", "which", "type", "whoami",
+     "id", "env", "date", "true", "clear", "history", "sleep", "cd", "export", "set", "du", "df", "nl", "uname", "hostname", "command"}
+)  # fmt: skip
+"""They look and do not change: kept only when their output goes into a file."""
+_WRITES_LAST = frozenset({"cp", "mv", "install", "ln", "rsync", "scp"})
+_WRITES_ALL = frozenset({"touch", "mkdir", "tee", "rm", "rmdir", "truncate", "chmod", "chown", "unlink", "shred", "patch", "ed", "ex"})
+_WRITES_SOMETHING = frozenset({"tar", "unzip", "zip", "gzip", "gunzip", "bzip2", "xz", "make", "cmake", "ninja", "split", "csplit", "dd"})
+_INSTALLERS = re.compile(
+    r"\b(?:pip3?|uv|npm|yarn|pnpm|apt(?:-get)?|apk|dnf|yum|conda|gem|cargo|go)\s+(?:-\S+\s+)*(?:install|add|get|build)\b"
+)
+_GIT_WRITES = re.compile(
+    r"\bgit\s+(?:-\S+\s+)*(?:apply|am|commit|checkout|restore|reset|merge|rebase|cherry-pick|revert|clone|mv|rm|stash)\b"
+)
+_SQL_WRITES = re.compile(
+    r"\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+\w+|VACUUM|REINDEX)\b"
+)
+_CODE_WRITES = re.compile(
+    r"\bopen\([^)\n]{0,200},\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]|\.write(?:_text|_bytes|lines|rows?|File(?:Sync)?)?\(|\bdump\(|\.to_(?:csv|json|excel|parquet)\("
+    r"|\bsave\w*\(|\bshutil\.(?:copy|move|rmtree)|\bos\.(?:rename|replace|remove|unlink|makedirs|mkdir)\(|\.commit\(\)"
+)
+_HEREDOC = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1")
+_ASSIGNMENT = re.compile(r"\w+=")
+_LITERAL_PATH = re.compile(r"['\"]([^'\"\s]*[./][^'\"\s]*)['\"]")
+_WRAPPERS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
+_PREFIXES = frozenset(
+    {"sudo", "env", "time", "nohup", "exec", "timeout", "nice", "xargs", "then", "do", "else", "!", "{", "if", "while", "until"}
+)
+_OPERATORS = frozenset(";&|()\n")
+
+
+@dataclass(frozen=True)
+class Heredoc:
+    """A text given inside a command."""
+
+    marker: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A command as understood."""
+
+    programs: tuple[str, ...]
+    """Names of the programs run, in order, without their directories."""
+    writes: frozenset[str]
+    """Paths written, as the command spells them."""
+    changes: bool
+    """Whether it changes files or the system, paths known or not."""
+    whole: dict[str, str]
+    """Path → content, where the command writes a whole file from a text given inside it."""
+
+    @property
+    def low_signal(self) -> bool:
+        """It only looks."""
+        return not self.changes and all(name in LOW_SIGNAL for name in self.programs)
+
+
+def unwrap(command: str) -> str:
+    """The command inside `bash -lc '…'` (any shell, any path, nested too); other commands as they are."""
+    text = command.strip()
+    for _ in range(3):
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            return text
+        if len(words) < 3 or words[0].rpartition("/")[2] not in _WRAPPERS:
+            return text
+        flags = words[1:-1]
+        if not all(re.fullmatch(r"-[a-z]+", flag) for flag in flags) or not flags[-1].endswith("c"):
+            return text
+        text = words[-1].strip()
+    return text
+
+
+def read_command(command: str) -> Reading:
+    """What an unwrapped command does."""
+    plain, documents = _without_heredocs(command)
+    simple = _simple_commands(plain)
+    writes = {target for words, targets in simple for target in targets} | {path for words, _ in simple for path in _written_by(words)}
+    code = _CODE_WRITES.search(command) is not None
+    if code:
+        writes |= {match[1] for line in command.split("\n") if _CODE_WRITES.search(line) for match in _LITERAL_PATH.finditer(line)}
+    programs = tuple(name for words, _ in simple if (name := _program(words)))
+    changes = bool(writes) or code or bool(_WRITES_SOMETHING.intersection(programs)) or _changes_otherwise(plain, command)
+    return Reading(programs, frozenset(writes), changes, _whole_files(simple, documents))
+
+
+def _changes_otherwise(plain: str, command: str) -> bool:
+    if _INSTALLERS.search(plain) or _GIT_WRITES.search(plain) or _SQL_WRITES.search(command):
+        return True
+    return re.search(r"\b(?:sed|perl|ruby)\b[^|;\n]*\s-\w*i", plain) is not None
+
+
+def _without_heredocs(command: str) -> tuple[str, list[Heredoc]]:
+    """The command without the texts given inside it, and those texts."""
+    kept: list[str] = []
+    documents: list[Heredoc] = []
+    pending: list[str] = []
+    body: list[str] = []
+    for line in command.split("\n"):
+        if pending:
+            if line.strip() == pending[0]:
+                documents.append(Heredoc(pending.pop(0), "\n".join(body) + "\n"))
+                body = []
+            else:
+                body.append(line)
+            continue
+        pending = [match[2] for match in _HEREDOC.finditer(line)]
+        kept.append(line)
+    if pending:
+        documents.append(Heredoc(pending[0], "\n".join(body) + "\n"))
+    return "\n".join(kept), documents
+
+
+def _simple_commands(plain: str) -> list[tuple[list[str], list[str]]]:
+    """Words and redirection targets of each simple command."""
+    found: list[tuple[list[str], list[str]]] = []
+    words: list[str] = []
+    targets: list[str] = []
+    expects = ""
+    for token in _tokens(plain):
+        if token and set(token) <= _OPERATORS:
+            if words or targets:
+                found.append((words, targets))
+            words, targets, expects = [], [], ""
+        elif token and set(token) <= set("<>&|"):
+            expects = token
+            if words and words[-1].isdigit() and ">" in token:
+                words.pop()
+        elif expects:
+            if ">" in expects and not expects.endswith(">&") and not token.startswith(("/dev/", "&")):
+                targets.append(token)
+            elif expects.startswith("<<"):
+                words.append(f"<<{token}")
+            expects = ""
+        else:
+            words.append(token)
+    if words or targets:
+        found.append((words, targets))
+    return found
+
+
+def _tokens(plain: str) -> list[str]:
+    lexer = shlex.shlex(plain, posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace = " \t\r"
+    lexer.commenters = ""
+    try:
+        return list(lexer)
+    except ValueError:  # a quote that never closes: the words are still worth having
+        return re.findall(r"\n|[;&|<>()]+|[^\s;&|<>()]+", plain)
+
+
+def _program(words: list[str]) -> str:
+    for word in words:
+        name = word.rpartition("/")[2]
+        if _ASSIGNMENT.match(word) or name in _PREFIXES or word.startswith(("-", "<<")) or re.fullmatch(r"\d+[smh]?", word):
+            continue
+        return "" if word.startswith("#") else name
+    return ""
+
+
+def _written_by(words: list[str]) -> list[str]:
+    name = _program(words)
+    if name not in _WRITES_LAST | _WRITES_ALL and name not in {"dd", "curl", "wget", "gcc", "cc", "g++"}:
+        return []
+    operands = [word for word in words[words_index(words, name) + 1 :] if not word.startswith(("-", "<<"))]
+    if name in _WRITES_ALL:
+        return operands
+    if name in _WRITES_LAST:
+        return operands[-1:] if len(operands) > 1 else []
+    given = [word.removeprefix("of=") for word in words if word.startswith("of=")]
+    return given + [after for flag, after in zip(words, words[1:], strict=False) if flag in {"-o", "-O", "--output"}]
+
+
+def words_index(words: list[str], name: str) -> int:
+    """Where the program stands among the words of its command."""
+    return next(index for index, word in enumerate(words) if word.rpartition("/")[2] == name)
+
+
+def _whole_files(simple: list[tuple[list[str], list[str]]], documents: list[Heredoc]) -> dict[str, str]:
+    """`cat > path <<EOF` and `tee path <<EOF`: which path gets which text."""
+    found: dict[str, str] = {}
+    bodies = {document.marker: document.body for document in documents}
+    for words, targets in simple:
+        markers = [word[2:] for word in words if word.startswith("<<")]
+        body = next((bodies[marker] for marker in markers if marker in bodies), None)
+        if body is not None and _program(words) in {"cat", "tee", ""}:
+            for path in targets or _written_by(words):
+                found[path] = body
+    return found
