@@ -7,7 +7,7 @@
       tasks/<task>/
         attempt-01/        instruction.md  trial.json  transcript.jsonl  attempt.json  memo.md  verifier/  calls/0001-teacher.json
         trajectory.jsonl  attempts.json     the released SPARK schema
-        SKILL.md  provenance.json  evidence.md
+        SKILL.md  provenance.json  evidence.md  evidence.json
         cancel             someone asked to stop this task
         result.json        last and atomic: it exists iff the task is finished
       report.md  report.json                derived
@@ -35,6 +35,7 @@ from spark.events import Event, TaskStatus, event_adapter
 from spark.records import Attempt, Record, Step, Trial, Usage
 
 SKILL_FILE = "SKILL.md"
+EVIDENCE_FILE = "evidence.json"
 
 
 class RunInfo(Record):

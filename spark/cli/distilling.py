@@ -57,6 +57,12 @@ class Options:
 
 def run(asked: dict[str, Any], options: Options) -> int:
     """Distil as asked; returns the exit code."""
+    summary = run_for_summary(asked, options)
+    return summary.exit_code if summary else 0
+
+
+def run_for_summary(asked: dict[str, Any], options: Options) -> Summary | None:
+    """Distil as asked and say how it ended; None after a dry run."""
     before = RunDir(options.resume) if options.resume else None
     settings, config = _resolve(asked, options, before)
     tasks, sources = _tasks(options, before, settings)
@@ -70,7 +76,7 @@ def run(asked: dict[str, Any], options: Options) -> int:
     )
     if options.dry_run:
         typer.echo(_would(plan, config))
-        return 0
+        return None
     purse = Purse(config.max_usd, config.max_tokens, prices=config.prices)
     crew = _crew(settings, config, purse, options.record)
     provider = pick_provider(settings.sandbox, "distill")
@@ -78,7 +84,7 @@ def run(asked: dict[str, Any], options: Options) -> int:
     with pick_reporter(as_json=options.as_json, quiet=options.quiet) as reporter:
         summary = distill(plan, directory, provider=provider, crew=crew, purse=purse, reporter=reporter)
     _say(summary, as_json=options.as_json)
-    return summary.exit_code
+    return summary
 
 
 def _resolve(asked: dict[str, Any], options: Options, before: RunDir | None) -> tuple[DistillSettings, Config]:

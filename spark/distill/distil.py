@@ -11,7 +11,7 @@ from spark.distill.evidence import build_evidence, evidence_markdown
 from spark.events import SkillRefused, SkillWritten, Trimmed
 from spark.records import Attempt, Task
 from spark.skills import Skill
-from spark.store import SKILL_FILE, TaskDir
+from spark.store import EVIDENCE_FILE, SKILL_FILE, TaskDir
 
 if TYPE_CHECKING:
     from spark.distill.loop import Shop
@@ -31,6 +31,7 @@ def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], pati
     for trim in trims:
         shop.emit(Trimmed(task=task.name, attempt=winner.number, what=trim.what, kept_chars=trim.kept, dropped_chars=trim.dropped))
     place.write("evidence.md", evidence_markdown(evidence))
+    place.write(EVIDENCE_FILE, evidence.model_dump_json(indent=1))
     authored = patiently(
         winner.number,
         lambda: write_skill(
