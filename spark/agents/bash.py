@@ -2,7 +2,8 @@
 
 Decisions, where the format leaves room:
 1. A model without tools writes fenced ```bash blocks (`text`). Exactly one a turn is run; several, or an open one, are sent back.
-2. `auto` offers the tool, and turns to `text` for good if the first answer holds a block and no call, or the endpoint refuses tools.
+2. `auto` offers the tool, and turns to `text` for good if the endpoint refuses tools or the first answer calls none: many endpoints drop
+   tools silently. If that answer holds no block either, it is sent back once, so nobody stops because the tool never reached the model.
 3. What cannot be run (broken arguments, an unknown tool, several blocks) is answered with the reason and counts as a step.
 4. An answer that is cut off or empty is sent back once. Twice in a row, a cut-off stops the agent as `context`, an empty answer is raised.
 5. No command is given more time than the agent has left. The model's own time counts too, but a request under way is not broken off.
@@ -17,7 +18,7 @@ from typing import Literal
 
 from spark.agents.base import OnStep
 from spark.agents.observation import head_and_tail, observe
-from spark.agents.wishes import Wish, bash_tool, not_one_block, shell_blocks, wish_of_call, wish_of_text
+from spark.agents.wishes import Wish, bash_tool, not_one_block, wish_of_call, wish_of_text
 from spark.errors import BadCompletion, ContextOverflow, CutOffCompletion, EndpointError, ModelError
 from spark.models.base import Completion, Message, Model
 from spark.prompts import render
@@ -142,15 +143,15 @@ class _Work:
 
     def _follow(self, answer: Completion) -> Stop | None:
         """Run what the answer asks for; `finished` if it asks for nothing."""
-        if self.mode == "auto":
-            if not answer.tool_calls and shell_blocks(answer.text)[0]:
-                self._use_text()
-            else:
-                self.mode = "tools"
+        undecided = self.mode == "auto"
+        if undecided and answer.tool_calls:
+            self.mode = "tools"
+        elif undecided:
+            self._use_text()
         self.final = answer.text.strip() or self.final
         calls = () if self.mode == "text" else answer.tool_calls
         self.messages.append(Message(role="assistant", content=answer.text, tool_calls=calls))
-        wishes = self._wishes(answer)
+        wishes = self._wishes(answer, sure=not undecided)
         if not wishes:
             return "finished"
         for wish, call_id in wishes:
@@ -161,13 +162,13 @@ class _Work:
             self.messages.append(Message(role="tool" if calls else "user", content=content, tool_call_id=call_id))
         return None
 
-    def _wishes(self, answer: Completion) -> list[tuple[Wish, str | None]]:
+    def _wishes(self, answer: Completion, *, sure: bool) -> list[tuple[Wish, str | None]]:
         if self.mode != "text":
             first = answer.text.strip()
             return [(wish_of_call(call)._replace(thought=first * (number == 0)), call.id) for number, call in enumerate(answer.tool_calls)]
         found = wish_of_text(answer.text)
-        if found is None and answer.tool_calls:
-            found = not_one_block("a tool call")
+        if found is None and (answer.tool_calls or not sure):
+            found = not_one_block("a tool call" if answer.tool_calls else "none")
         return [] if found is None else [(found, None)]
 
     def _run(self, wish: Wish) -> str:

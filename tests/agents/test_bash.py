@@ -83,7 +83,7 @@ def test_a_linear_history_from_the_instruction_to_a_plain_answer(box: Sandbox, t
 
 def test_the_agent_is_told_its_limits_and_nothing_of_the_verifier(box: Sandbox, task: Task) -> None:
     model = Watched("Done.")
-    run(box, task, model, command_seconds=33.0, observation_chars=444)
+    run(box, task, model, tool_mode="tools", command_seconds=33.0, observation_chars=444)
     told = model.asked[0][0].content
     assert all(f"{number} " in told for number in (33, 444, 20, 60))
     assert "/tests" not in told
@@ -148,6 +148,15 @@ def test_auto_turns_to_text_when_the_endpoint_refuses_tools(box: Sandbox, task: 
     assert [step.stdout for step in transcript.steps] == ["7\n"]
     assert model.offered == [("bash",), (), ()]
     assert [message.role for message in model.asked[1]] == ["system", "user"]
+
+
+def test_auto_asks_again_when_the_tool_may_never_have_reached_the_model(box: Sandbox, task: Task) -> None:
+    model = Watched("I would list the files.", block("echo 7"), "Done.")
+    transcript = run(box, task, model)
+    assert ([step.stdout for step in transcript.steps], transcript.final) == (["7\n"], "Done.")
+    assert "found none" in model.asked[1][-1].content
+    assert model.offered == [("bash",), (), ()]
+    assert run(box, task, Watched("Nothing to do.", "Really nothing.")).final == "Really nothing."
 
 
 def test_once_tools_have_worked_a_block_is_just_text(box: Sandbox, task: Task) -> None:
