@@ -34,6 +34,9 @@ _TRANSCRIPT_CHARS = 40_000
 _STEP_CHARS = 4_000
 _VERIFIER_CHARS = 20_000
 
+_HEADING = re.compile(r"###[ \t]+(.+?)[ \t#]*$")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
+
 OnTrim = Callable[[str, int, int], None]
 """Called with what was cut, the characters kept and the characters dropped."""
 
@@ -50,17 +53,35 @@ def parse_memo(text: str, *, failed_attempts: int) -> Memo:
     Raises:
         MemoProblem: a section is missing, empty, doubled, out of order or unknown: the scribe's fault.
     """
-    body = _unfenced(text)
-    pieces = re.split(r"^###[ \t]+(.+?)[ \t#]*$", body, flags=re.MULTILINE)
-    found = [title.strip() for title in pieces[1::2]]
+    titles, contents_found = _sections(_unfenced(text))
     wanted = list(SECTIONS.values())
-    if found != wanted:
-        raise MemoProblem(f"wanted the sections {wanted}, found {found}")
-    contents = {key: content.strip() for key, content in zip(SECTIONS, pieces[2::2], strict=True)}
+    if titles != wanted:
+        raise MemoProblem(f"wanted the sections {wanted}, found {titles}")
+    contents = dict(zip(SECTIONS, contents_found, strict=True))
     empty = [SECTIONS[key] for key, content in contents.items() if not content]
     if empty:
         raise MemoProblem(f"these sections are empty: {empty}")
     return Memo(failed_attempts=failed_attempts, **contents)
+
+
+def _sections(text: str) -> tuple[list[str], list[str]]:
+    """Titles and contents of the ### sections; a ### line inside a code fence is a comment of somebody's script."""
+    titles: list[str] = []
+    contents: list[list[str]] = []
+    fence = ""
+    for line in text.splitlines():
+        marker = _FENCE.match(line)
+        if marker and not fence:
+            fence = marker.group(1)
+        elif marker and marker.group(1).startswith(fence) and not marker.group(2).strip():
+            fence = ""
+        heading = None if fence else _HEADING.match(line)
+        if heading:
+            titles.append(heading.group(1))
+            contents.append([])
+        elif contents:
+            contents[-1].append(line)
+    return titles, ["\n".join(lines).strip() for lines in contents]
 
 
 def _unfenced(text: str) -> str:
