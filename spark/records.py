@@ -27,15 +27,15 @@ class Record(BaseModel):
 class Limits(Record):
     """What one trial may use."""
 
-    agent_seconds: float = Field(600.0, gt=0)
-    verifier_seconds: float = Field(600.0, gt=0)
-    build_seconds: float = Field(600.0, gt=0)
-    steps: int = Field(60, ge=1)
-    output_bytes: int = Field(100_000, ge=1_000)
+    agent_seconds: float = Field(default=600.0, gt=0)
+    verifier_seconds: float = Field(default=600.0, gt=0)
+    build_seconds: float = Field(default=600.0, gt=0)
+    steps: int = Field(default=60, ge=1)
+    output_bytes: int = Field(default=100_000, ge=1_000)
     """Kept of one command's stdout, and of its stderr; the rest is counted and dropped."""
-    memory_mib: int = Field(2048, ge=16)
-    cpus: float = Field(1.0, gt=0)
-    pids: int = Field(512, ge=8)
+    memory_mib: int = Field(default=2048, ge=16)
+    cpus: float = Field(default=1.0, gt=0)
+    pids: int = Field(default=512, ge=8)
     network: bool = False
 
 
@@ -72,8 +72,8 @@ class Step(Record):
     stderr: str = ""
     exit_code: int | None = None
     """None iff the command was killed at its time limit."""
-    seconds: float = Field(0.0, ge=0)
-    dropped_bytes: int = Field(0, ge=0)
+    seconds: float = Field(default=0.0, ge=0)
+    dropped_bytes: int = Field(default=0, ge=0)
     thought: str = ""
     """What the agent wrote beside the command."""
 

@@ -37,10 +37,10 @@ class DistillSettings(Record):
     sandbox: str = "auto"
     verify: VerifyMode | None = None
     show_verifier: bool = False
-    max_attempts: int = Field(7, ge=1)
-    infra_retries: int = Field(2, ge=0)
-    timeout_multiplier: float = Field(1.0, gt=0)
-    command_seconds: float = Field(120.0, gt=0)
+    max_attempts: int = Field(default=7, ge=1)
+    infra_retries: int = Field(default=2, ge=0)
+    timeout_multiplier: float = Field(default=1.0, gt=0)
+    command_seconds: float = Field(default=120.0, gt=0)
     max_steps: int | None = None
     limits: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Fields of Limits that stand in place of what a task asks for."""
