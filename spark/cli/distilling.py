@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,7 +82,7 @@ def run_for_summary(asked: dict[str, Any], options: Options) -> Summary | None:
     crew = _crew(settings, config, purse, options.record)
     provider = pick_provider(settings.sandbox, "distill")
     directory = open_run(plan, sources)
-    with pick_reporter(as_json=options.as_json, quiet=options.quiet) as reporter:
+    with closing(pick_reporter(as_json=options.as_json, quiet=options.quiet)) as reporter:
         summary = distill(plan, directory, provider=provider, crew=crew, purse=purse, reporter=reporter)
     _say(summary, as_json=options.as_json)
     return summary
@@ -195,7 +196,7 @@ def _would(plan: Plan, config: Config) -> str:
         else f"{settings.agent} with {settings.model} at {settings.base_url or 'a recording'}"
     )
     lines = [
-        f"would distil {len(plan.tasks)} tasks, {plan.workers} at a time, at most {settings.max_attempts} attempts each, in {plan.output_dir}/",
+        f"would distil {len(plan.tasks)} tasks, {plan.workers} at a time, {settings.max_attempts} attempts each, into {plan.output_dir}/",
         f"agent: {who} · scribe: {settings.summary_model or '–'} · sandbox: {settings.sandbox} · pdi: {settings.pdi.policy}",
         f"limits: {config.max_usd or 'no'} dollars, {config.max_tokens or 'no'} tokens",
         *(

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from spark.models.cassette import journaled_usage
+from spark.models.callfile import journaled_usage
 from spark.records import Record, Usage
 from spark.store import RunDir, TaskDir
 

@@ -22,7 +22,7 @@ from spark.distill.report import write_report
 from spark.distill.settings import DistillSettings
 from spark.errors import AuthError, BudgetError, Cancelled, RunError, SparkError, StoreError, boundary
 from spark.events import Event, Reporter, RunFinished, RunStarted, TaskFinished, TaskSkipped, TaskStarted, TaskStatus, Warned
-from spark.models.cassette import journaled_usage
+from spark.models.callfile import journaled_usage
 from spark.parallel import Brakes, interrupts, run_all
 from spark.pdi.proxy import Proxy
 from spark.prompts import all_digests
