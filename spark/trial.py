@@ -31,6 +31,7 @@ MAX_OUTPUT_BYTES = 64 * 2**20
 """Of declared outputs, taken out of the agent's box."""
 _KEPT_OUTPUT_BYTES = 200_000
 """Of each declared output file, kept with the trial's records."""
+_VERIFIER_PLACES = ("/tests", "/solution", "/logs")
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,11 @@ def _trial(task: Task, agent: Agent, box: Sandbox, transcript: Transcript, verdi
 def _verify(task: Task, box: Sandbox, image: Image, provider: Provider, mode: VerifyMode) -> tuple[Verdict, dict[str, bytes]]:
     outputs = box.pack(task.outputs, max_bytes=MAX_OUTPUT_BYTES) if task.outputs else Packed(archive=b"")
     with _verifier_box(task, box, image, provider, mode) as (judge, held):
-        judge.remove(("/tests", "/solution", "/logs", *(task.outputs if mode == "clean" else ())))
+        judge.remove((*_VERIFIER_PLACES, *(task.outputs if mode == "clean" else ())))
         if mode == "clean" and outputs.archive:
             judge.unpack(outputs.archive)
+            if any(_overlap(output, place) for output in task.outputs for place in _VERIFIER_PLACES):
+                judge.remove(("/tests", "/solution", "/logs/verifier"))
         judge.unpack(_tests_archive(task))
         ran = judge.exec(
             "chmod +x /tests/test.sh; exec /tests/test.sh",
@@ -115,6 +118,10 @@ def _verifier_box(
             yield judge, held
     else:
         yield box, ()
+
+
+def _overlap(path: str, other: str) -> bool:
+    return path == other or path.startswith(other + "/") or other.startswith(path.rstrip("/") + "/")
 
 
 def _tests_archive(task: Task) -> bytes:
