@@ -135,7 +135,7 @@ class InternalError(SparkError):
     """A bug in this package; `detail` is the traceback."""
 
     def __init__(self, message: str, *, detail: str) -> None:
-        super().__init__(message, hint="this is a bug in spark; the traceback is in the run's events.jsonl")
+        super().__init__(message, hint="this is a bug in spark; SPARK_DEBUG=1 shows the traceback, a run keeps it in events.jsonl")
         self.detail = detail
 
 

@@ -1,0 +1,189 @@
+"""The live table: one row a task, running ones first, as many as fit; totals below."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from spark.display.lines import clock, count, dollars, visible
+from spark.display.view import RunView, TaskView
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from spark.display import Bounds
+
+PDI_SPAN = 3.0
+"""The bar shows scores from −3 to 3; one that lies outside is drawn at its end."""
+PDI_CELLS = 13
+_STATUS_STYLES = {"solved": "green", "solved_no_skill": "yellow", "unsolved": "red", "errored": "magenta", "cancelled": "dim"}
+_ORDER = ("solved", "solved_no_skill", "unsolved", "errored", "cancelled", "skipped", "running", "waiting")
+
+
+class Picture:
+    """A run as it fits on the screen now. `lock` guards `view`, and is not held while anything is written."""
+
+    def __init__(self, view: RunView, lock: Lock, bounds: Bounds, said: str) -> None:
+        self._view = view
+        self._lock = lock
+        self._bounds = bounds
+        self._said = said
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        scene = _Scene(self._bounds, time.time(), options.ascii_only)
+        with self._lock:
+            foot = _foot(self._view, scene, self._said)
+            # One line is the table's head, one stays free for the cursor.
+            table = _table(self._view, scene, options.max_width, rows=max(1, console.size.height - len(foot) - 2))
+        yield table
+        yield from foot
+
+
+class _Scene(NamedTuple):
+    bounds: Bounds
+    now: float
+    ascii_only: bool
+
+
+class _Column(NamedTuple):
+    title: str
+    cell: Callable[[TaskView, _Scene], Text]
+    from_width: int = 0
+    """Left out where the terminal is narrower."""
+    width: int | None = None
+    """None for what shares the rest."""
+    justify: Literal["left", "right"] = "right"
+
+
+def _table(view: RunView, scene: _Scene, width: int, *, rows: int) -> Table:
+    columns = [column for column in _COLUMNS if width >= column.from_width and (column.title != "PDI" or scene.bounds.tau is not None)]
+    table = Table(box=None, expand=True, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify=column.justify,
+            no_wrap=True,
+            overflow="ellipsis",
+            width=column.width,
+            ratio=1 if column.width is None else None,
+        )
+    tasks = sorted(view.tasks.values(), key=_rank)
+    shown = tasks if len(tasks) <= rows else tasks[: rows - 1]
+    for task in shown:
+        table.add_row(*(column.cell(task, scene) for column in columns))
+    if len(shown) < len(tasks):
+        table.add_row(Text(f"and {len(tasks) - len(shown)} more", style="dim"))
+    return table
+
+
+def _rank(task: TaskView) -> tuple[int, float]:
+    """Running ones, then the finished (latest first), then the waiting."""
+    if task.running:
+        return 0, 0.0
+    return (1, -task.finished_at) if task.finished_at is not None else (2, 0.0)
+
+
+def _foot(view: RunView, scene: _Scene, said: str) -> list[Text]:
+    bounds, counts = scene.bounds, view.counts()
+    elapsed = max(0.0, scene.now - view.started_at) if view.started_at is not None else 0.0
+    parts = (
+        dollars(view.usage.usd) + (f" of {dollars(bounds.max_usd)}" if bounds.max_usd is not None else ""),
+        count(view.usage.tokens) + (f" of {count(bounds.max_tokens)}" if bounds.max_tokens is not None else "") + " tokens",
+        f"{view.finished_now / elapsed * 3600:.0f} tasks/h" if view.finished_now and elapsed else "",
+        clock(elapsed),
+    )
+    totals = [f"{len(view.tasks)} tasks", *(f"{counts[status]} {status.replace('_', ', ')}" for status in _ORDER if counts[status])]
+    lines = [_plain(" · ".join(totals)), _plain(" · ".join(part for part in parts if part))]
+    return lines + [_plain(text, "dim") for text in (view.notice, said) if text]
+
+
+def _plain(text: str, style: str = "") -> Text:
+    # A Text is never read as markup, whatever brackets it holds.
+    return Text(visible(text), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _name(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    return _plain(task.name)
+
+
+def _state(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    style = _STATUS_STYLES.get(task.status or "", "bold" if task.running else "dim")
+    return _plain(task.state, style)
+
+
+def _attempt(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    return _plain(f"{task.attempt}/{task.max_attempts}" if task.max_attempts else str(task.attempt or ""))
+
+
+def _reward(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    if task.verdict is None:
+        return _plain("")
+    return _plain("errored", "magenta") if task.verdict.reward is None else _plain(f"{task.verdict.reward:.2f}")
+
+
+def _checks(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    checks = task.verdict.checks if task.verdict else ()
+    return _plain(f"{sum(check.passed for check in checks)}/{len(checks)}" if checks else "")
+
+
+def _pdi(task: TaskView, scene: _Scene) -> Text:
+    tau = scene.bounds.tau
+    if task.pdi is None or tau is None:
+        return _plain("")
+    if task.pdi.weighted is None:
+        return _plain("no observation", "dim")
+    style = "red" if task.pdi.triggered else "green"
+    return Text(f"{pdi_bar(task.pdi.weighted, tau, ascii_only=scene.ascii_only)} {task.pdi.weighted:+.2f}", style=style)
+
+
+def pdi_bar(score: float, tau: float, *, ascii_only: bool = False) -> str:
+    """`PDI_CELLS` characters: a bar from zero to `score`, with marks at zero and at `tau`."""
+    blank, bar, zero_mark, tau_mark, crossed = ".=|!+" if ascii_only else "·━│┊╋"
+
+    def place(value: float) -> int:
+        share = (max(-PDI_SPAN, min(PDI_SPAN, value)) + PDI_SPAN) / (2 * PDI_SPAN)
+        return round(share * (PDI_CELLS - 1))
+
+    zero, mark, end = place(0.0), place(tau), place(score)
+    filled = range(min(zero, end), max(zero, end) + 1) if end != zero else range(0)
+    cells = [bar if cell in filled else blank for cell in range(PDI_CELLS)]
+    cells[zero] = zero_mark
+    cells[mark] = crossed if mark in filled else tau_mark
+    return "".join(cells)
+
+
+def _tokens(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    return _plain(count(task.usage.tokens) if task.usage.calls else "")
+
+
+def _cost(task: TaskView, scene: _Scene) -> Text:
+    del scene
+    return _plain(dollars(task.usage.usd) if task.usage.calls else "")
+
+
+def _time(task: TaskView, scene: _Scene) -> Text:
+    return _plain(clock(task.elapsed(scene.now)) if task.attempt else "")
+
+
+_COLUMNS = (
+    _Column("task", _name, justify="left"),
+    _Column("try", _attempt, width=5),
+    _Column("state", _state, width=15, justify="left"),
+    _Column("reward", _reward, from_width=46, width=7),
+    _Column("checks", _checks, from_width=68, width=7),
+    _Column("PDI", _pdi, from_width=96, width=PDI_CELLS + 6, justify="left"),
+    _Column("tokens", _tokens, from_width=76, width=7),
+    _Column("cost", _cost, from_width=84, width=7),
+    _Column("time", _time, from_width=54, width=7),
+)
