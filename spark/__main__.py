@@ -1,0 +1,7 @@
+"""`python -m spark`."""
+
+import sys
+
+from spark.cli import main
+
+sys.exit(main())

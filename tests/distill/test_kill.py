@@ -1,0 +1,134 @@
+"""A run that is killed again and again ends as one that was not, and pays for no completion twice.
+
+SPARK_KILLS sets how often (default 12; 200 is the acceptance figure).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import loopback
+import mind
+import pytest
+
+KILLS = int(os.environ.get("SPARK_KILLS", "12"))
+VOLATILE = {"seconds", "at", "recorded_at", "created_at"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "spark", "distill", *arguments]
+
+
+def still(value: Any) -> Any:
+    """A JSON value without what depends on the clock."""
+    if isinstance(value, dict):
+        return {key: still(inner) for key, inner in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [still(inner) for inner in value]
+    return value
+
+
+def records(run: Path) -> dict[str, Any]:
+    """Every final record of a run by path: JSON without times, other files whole. Events and call files are not final records."""
+    found: dict[str, Any] = {}
+    for path in sorted((run / "tasks").rglob("*")):
+        name = str(path.relative_to(run))
+        if not path.is_file() or "/calls/" in name or "/verifier/" in name:
+            continue
+        text = path.read_text()
+        if path.suffix == ".json":
+            found[name] = still(json.loads(text))
+        elif path.suffix == ".jsonl":
+            found[name] = [still(json.loads(line)) for line in text.splitlines()]
+        else:
+            found[name] = text
+    return {name: json.loads(json.dumps(value).replace(run.name, "RUN")) for name, value in found.items()}
+
+
+@pytest.mark.timeout(1800)
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    mind.number_tasks(tmp_path / "tasks", 10)
+    wild = tmp_path / "wild"
+    served: list[str] = []
+    paid_twice: list[str] = []
+
+    def counted(body: dict[str, Any]) -> loopback.Reply:
+        place = call_place(body["messages"])
+        newest = max(wild.glob("*/run.json"), key=lambda path: path.stat().st_mtime, default=None)
+        if newest is not None and (newest.parent / "tasks" / place).exists():
+            paid_twice.append(place)
+        served.append(place)
+        return mind.reply(body)
+
+    with loopback.Loopback(counted) as endpoint:
+        flags = ["--model", "mind", "--base-url", endpoint.url, "--sandbox", "local", "--parallelism", "3", "--quiet", "--pdi", "on"]
+        calm = subprocess.run(
+            command(str(tmp_path / "tasks"), *flags, "--output-dir", str(tmp_path / "calm")), capture_output=True, text=True, check=False
+        )
+        assert calm.returncode == 0, calm.stderr
+        asked_calmly = len(served)
+
+        assert asked_calmly == len(set(served[:asked_calmly])), "the mind's questions do not tell their places apart"
+        rng = random.Random(7)
+        fresh = command(str(tmp_path / "tasks"), *flags, "--output-dir", str(wild))
+        kills, finished, next_command = 0, 0, fresh
+        while kills < KILLS:
+            process = subprocess.Popen(next_command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            try:
+                process.wait(timeout=0.3 + rng.random())
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                process.communicate()
+                kills += 1
+                run = newest_run(wild)
+                next_command = command("--resume", str(run), "--parallelism", "3", "--quiet") if run else fresh
+            else:
+                assert process.returncode == 0, process.communicate()[1]
+                finished += 1
+                next_command = fresh
+        if next_command != fresh:
+            last = subprocess.run(next_command, capture_output=True, text=True, check=False)
+            assert last.returncode == 0, last.stderr
+
+    quiet = records(next((tmp_path / "calm").iterdir()))
+    complete = [run for run in wild.iterdir() if (run / "report.json").exists()]
+    assert len(complete) >= max(1, finished)
+    for run in complete:
+        assert records(run) == quiet
+    assert paid_twice == []
+    assert not list(wild.glob("*/tasks/*/attempt-*/calls/*aside*")), "a call file was torn although it is written whole"
+
+
+def newest_run(folder: Path) -> Path | None:
+    """The run begun last, once its run.json is there."""
+    newest = max(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime, default=None)
+    return newest.parent if newest else None
+
+
+def call_place(messages: list[dict[str, Any]]) -> str:
+    """Where in a run's tasks/ the answer to this question belongs."""
+    system, user = messages[0]["content"], messages[1]["content"]
+    turn = sum(message["role"] == "assistant" for message in messages) + 1
+    found = re.search(r"Write the number (\d+)", user)
+    assert found is not None, user
+    number = int(found.group(1))
+    if "exploration memo" in system:
+        role, attempt = "memo", int(_first(r"\((\d+) failed attempts\)", system))
+    elif "SKILL.md" in system:
+        role, attempt = "skill", number % 3 + 1
+    else:
+        role, attempt = "teacher", int(_first(r"\((\d+) failed attempts\)", user)) + 1
+    return f"number-{number:02d}/attempt-{attempt:02d}/calls/{turn:04d}-{role}.json"
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found.group(1) if found else "0"
