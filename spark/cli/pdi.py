@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from spark.cli.rows import complain, show
+from spark.cli.rows import complain, show, write_csv, write_parquet
 from spark.errors import RequestError
 
 app = typer.Typer(no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Run directories, folders of released runs, or single task folders.", show_default=False)]
+FixEncoding = Annotated[bool, typer.Option("--fix-encoding", help="Put wrongly decoded text right first.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 ONLINE_COLUMNS = ("task", "attempt", "step", "proxy_exec", "proxy_plan", "proxy_oss", "raw", "weight", "weighted", "triggered", "level")
+SCORE_COLUMNS = (
+    *("task", "group", "phi_exec", "phi_plan", "phi_oss", "z_exec", "z_plan", "z_oss", "pdi", "memos", "notes"),
+    *("folder", "choices"),
+)
 
 
 @app.callback()
@@ -39,6 +45,7 @@ def online(
     tau: Annotated[float, typer.Option(help="Fires below this.")] = -0.5,
     warmup: Annotated[int, typer.Option(min=1, help="Steps until the signal has its full weight.")] = 2,
     compat: Annotated[Literal["released"] | None, typer.Option(help="Follow the released runs to the letter.")] = None,
+    fix_encoding: FixEncoding = False,
     as_json: Json = False,
 ) -> None:
     """The online proxy after each reflection."""
@@ -55,7 +62,7 @@ def online(
 
     def rows() -> Iterator[dict[str, object]]:
         for folder in find(paths):
-            recording = read(folder)
+            recording = read(folder, fix_encoding=fix_encoding)
             complain(recording.faults)
             points = list(replay(recording, Proxy(method=method, scale=scale, tau=tau, warmup=warmup, rules=rules)))
             checked.append(agreement(points, recording.snapshots))
@@ -68,3 +75,74 @@ def online(
     if compat and method == "token_overlap" and checked:
         agreed, known = (sum(counts) for counts in zip(*checked, strict=True))
         typer.echo(f"{agreed} of {known} recorded snapshots agree to four decimals, levels included", err=True)
+
+
+@app.command()
+def audit(paths: Paths, *, as_json: Json = False) -> None:
+    """What is wrong with recorded runs, by kind, with where."""
+    from spark.pdi.audit import audit as audited
+    from spark.pdi.recordings import find
+
+    def rows() -> Iterator[dict[str, object]]:
+        for folder in find(paths):
+            recording, faults = audited(folder)
+            for fault in faults:
+                counts[fault.kind] += 1
+                yield {"task": recording.task, **fault.model_dump()}
+
+    counts = Counter[str]()
+    found = rows() if as_json else sorted(rows(), key=lambda row: str(row["kind"]))
+    show(("kind", "task", "where", "detail"), found, as_json=as_json)
+    typer.echo("; ".join(f"{kind}: {count}" for kind, count in counts.most_common()) or "nothing is wrong", err=True)
+
+
+@app.command()
+def score(
+    paths: Paths,
+    *,
+    undefined: Annotated[Literal["null", "zero"], typer.Option(help="What a component that cannot be computed is.")] = "null",
+    commands: Annotated[
+        Literal["all", "tail8000"], typer.Option(help="All commands of the winning attempt, or the recorded tail.")
+    ] = "all",
+    log: Annotated[Literal["2", "e"], typer.Option(help="Base of the logarithm.")] = "2",
+    alpha: Annotated[float, typer.Option(help="Smoothing per word.", min=1e-300)] = 0.002,
+    missing: Annotated[
+        Literal["drop", "text"] | None,
+        typer.Option(
+            help="A reflection that failed: left out, or taken as the text that was stored.",
+            show_default="drop; text with --undefined zero",
+        ),
+    ] = None,
+    fix_encoding: FixEncoding = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one per core where there is enough to do.")] = 0,
+    gains: Annotated[Path | None, typer.Option(help="Gains per task (.json or .csv) to relate PDI to.")] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
+    parquet: Annotated[Path | None, typer.Option(help="Write the table to this file (needs pyarrow).")] = None,
+) -> None:
+    """Retrospective PDI of finished tasks, and what it was computed from."""
+    from spark.pdi.many import measure_all
+    from spark.pdi.recordings import find
+    from spark.pdi.retrospective import Choices, Label, Phi, in_population
+
+    choices = Choices(
+        undefined=undefined, commands=commands, log=log, alpha=alpha, missing=missing or ("text" if undefined == "zero" else "drop")
+    )
+    measured: list[tuple[Label, Phi]] = []
+    for one in measure_all(find(paths), choices, fix_encoding=fix_encoding, workers=workers):
+        complain(one.faults)
+        measured.append((one.label, one.phi))
+    scored = in_population(measured)
+    rows = [{**one.model_dump(), "notes": "; ".join(one.notes), "choices": str(choices)} for one in scored]
+    typer.echo(f"choices: {choices}", err=True)
+    if gains is not None:
+        from spark.pdi.gains import read_gains, study
+
+        found = study(scored, read_gains(gains))
+        show(("statistic", "value", "low", "high", "n"), (one.model_dump() for one in found), as_json=as_json)
+    elif parquet is not None:
+        write_parquet(parquet, SCORE_COLUMNS, rows)
+    elif as_csv:
+        write_csv(SCORE_COLUMNS, rows)
+    else:
+        show(SCORE_COLUMNS if as_json else SCORE_COLUMNS[:-2], rows, as_json=as_json)

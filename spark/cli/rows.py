@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from spark.errors import RequestError
 
 if TYPE_CHECKING:
     from spark.pdi.raw import Fault
@@ -33,6 +38,29 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, as_jso
     for line in cells:
         table.add_row(*map(escape, line))
     Console().print(table)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write the `columns` of each row to stdout as RFC 4180 with a heading; None is an empty cell."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row[name] for name in columns] for row in rows)
+
+
+def write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Write the `columns` of each row to a file.
+
+    Raises:
+        RequestError: pyarrow is not installed, or the file cannot be written.
+    """
+    try:
+        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        raise RequestError("--parquet wants the package pyarrow, found none", hint="pip install pyarrow, or take --csv") from None
+    try:
+        parquet.write_table(arrow.table({name: [row[name] for row in rows] for name in columns}), path)
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def complain(faults: Iterable[Fault]) -> None:

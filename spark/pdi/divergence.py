@@ -30,27 +30,31 @@ def similarity(x: Bag, y: Bag, *, alpha: float = ALPHA, base: LogBase = "2") -> 
     """ψ of two bags: 1 for equal distributions, in [0, 1] with base 2 and in [1 − ln 2, 1] with base e.
 
     None where either text has no word: it then has no distribution to compare. (Smoothing would make it the uniform one, for which ψ is
-    near 0.96 with anything.) Symmetric to the last bit. `alpha` > 0. Rounding may leave JS outside its range by an ulp; ψ is held inside.
+    near 0.96 with anything.) Symmetric to the last bit. `alpha` > 0.
     """
-    if not x.total or not y.total:
-        return None
+    return smoothed_similarity(x, y, alpha=alpha, base=base) if x.total and y.total else None
+
+
+def smoothed_similarity(x: Bag, y: Bag, *, alpha: float = ALPHA, base: LogBase = "2") -> float:
+    """ψ as smoothing leaves it, a text without words being the uniform distribution; 0.0 if neither has one.
+
+    Rounding may leave JS outside its range by an ulp; ψ is held inside.
+    """
     common = x.counts.keys() & y.counts.keys()
     size = len(x.counts) + len(y.counts) - len(common)
-    pairs = _pairs(x, y, common)
+    if not size:
+        return 0.0
     scale_x, scale_y = x.total + alpha * size, y.total + alpha * size
     log = math.log2 if base == "2" else math.log
     parts: list[float] = []
-    for (a, b), times in pairs:
+    for (a, b), times in _pairs(x, y, common):
         p, q = (a + alpha) / scale_x, (b + alpha) / scale_y
-        term = _term(p, q, log(p / (0.5 * (p + q))), log(q / (0.5 * (p + q))))
+        middle = 0.5 * (p + q)
+        term = 0.5 * (p * log(p / middle) + q * log(q / middle))
         shifted = _SPLIT * term
         high = shifted - (shifted - term)
         parts += (times * high, times * (term - high))
     return min(1.0, max(0.0, 1.0 - math.fsum(parts)))
-
-
-def _term(p: float, q: float, log_p: float, log_q: float) -> float:
-    return 0.5 * (p * log_p + q * log_q)
 
 
 def _pairs(x: Bag, y: Bag, common: set[str]) -> Iterator[tuple[tuple[int, int], int]]:

@@ -9,8 +9,8 @@ FACTS = "Verified Facts"
 STRATEGY = "Next Strategy"
 
 _COUNTED = re.compile(r"^## Exploration Memo \((\d{1,6}) failed attempts?\)", re.MULTILINE)
-_CHUNK = re.compile(r'"content":\s*("(?:[^"\\]|\\.)*")')
 _ERROR = "[LLM ERROR]"
+_DECODER = json.JSONDecoder()
 _EVENT = "chat.completion.chunk"
 
 
@@ -42,16 +42,19 @@ def is_event_dump(text: str) -> bool:
     return _EVENT in text[:4096]
 
 
-def recover(text: str) -> str:
-    """What the model wrote in an event stream that was stored raw; empty if nothing can be read. Chunks that are cut are lost."""
+def recover(text: str) -> tuple[str, int]:
+    """What the model wrote in an event stream that was stored raw, and how many events of the stream could not be read."""
     if is_error_page(text):
         # an error message quotes the stream with its backslashes doubled and its apostrophes escaped
         text = text.replace("\\\\", "\\").replace("\\'", "'")
-    return "".join(_chunk(quoted) for quoted in _CHUNK.findall(text))
-
-
-def _chunk(quoted: str) -> str:
-    try:
-        return str(json.loads(quoted))
-    except ValueError:
-        return ""
+    written: list[str] = []
+    lost = 0
+    for event in text.split("data: ")[1:]:
+        if event.startswith("[DONE]"):
+            continue
+        try:
+            chunk, _ = _DECODER.raw_decode(event)
+            written += (choice["delta"].get("content") or "" for choice in chunk["choices"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            lost += 1
+    return "".join(written), lost

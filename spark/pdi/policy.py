@@ -17,7 +17,8 @@ DEFAULT_POLICY: Policy = "observe"
 def decide(point: PdiPoint, policy: Policy, *, coin: float = 0.0, rate: Share = 0.5, before: Level | None = None) -> Decision:
     """The decision after `point`.
 
-    `coin` lies in [0, 1) and is used by `random` alone, which injects where it falls below `rate`, at any step at which the signal could fire.
+    `coin` lies in [0, 1) and is used by `random` alone, which injects where it falls below `rate`, at any step where the signal
+    could fire.
     `before` is the level injected after the point before: under `random` an injection that follows one is strong.
     """
     eligible = bool(point.weight) and not point.missing

@@ -43,11 +43,11 @@ Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(_count)]
 
 
-class _Raw(BaseModel):
+class RawModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class RawAttempt(_Raw):
+class RawAttempt(RawModel):
     """An attempt, as in both files."""
 
     attempt: int
@@ -58,9 +58,10 @@ class RawAttempt(_Raw):
     n_passed: Count = 0
     n_tests: Count = 0
     error: Text = ""
+    agent_stdout_full: Text = ""
 
 
-class RawSnapshot(_Raw):
+class RawSnapshot(RawModel):
     """A recorded point of the proxy, as in both files."""
 
     step: int
@@ -75,7 +76,7 @@ class RawSnapshot(_Raw):
     level: str | None = None
 
 
-class RawReflection(_Raw):
+class RawReflection(RawModel):
     """A rewritten memo, as in the trajectory."""
 
     attempt: int
@@ -83,14 +84,21 @@ class RawReflection(_Raw):
     memo_after: Text = ""
 
 
-class RawPdi(_Raw):
+class RawSkill(RawModel):
+    """A written skill, as in the trajectory."""
+
+    attempt: int
+    response: Text = ""
+
+
+class RawPdi(RawModel):
     """The settings of the proxy; `observe_only` is missing in old builds."""
 
     observe_only: bool | None = None
     history: list[Any] = []
 
 
-class RawAttempts(_Raw):
+class RawAttempts(RawModel):
     """attempts.json. `exploration_memo` is the newest memo, `memo_history` all before it."""
 
     task_name: Text = ""
@@ -100,13 +108,13 @@ class RawAttempts(_Raw):
     pdi: RawPdi | None = None
 
 
-class RawHead(_Raw):
+class RawHead(RawModel):
     """What kind of line it is."""
 
     type: str = ""
 
 
-Model = TypeVar("Model", bound=_Raw)
+Model = TypeVar("Model", bound=RawModel)
 
 
 def parse(model: type[Model], source: bytes, where: str, report: Report) -> Model | None:

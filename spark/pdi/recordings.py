@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from spark.errors import RequestError
+from spark.pdi.encoding import mended
 from spark.pdi.memos import failed_attempts
 from spark.pdi.raw import (
     Fault,
@@ -47,6 +48,8 @@ class PastAttempt(Record):
     n_tests: int = 0
     died: bool = False
     """The harness or the infrastructure failed: nobody reflected on it."""
+    stream: str = ""
+    """The raw output of the agent that solved it; empty for the others."""
     memo: str | None = None
     memo_before: str = ""
     """The memo that `memo` replaced; empty at the first."""
@@ -66,6 +69,8 @@ class Recording(Record):
     snapshots: tuple[RawSnapshot, ...] = ()
     """The points on record, in order."""
     faults: tuple[Fault, ...] = ()
+    mended: bool = False
+    """Whether wrongly decoded text has been put right."""
 
 
 def find(paths: Iterable[Path]) -> Iterator[Path]:
@@ -93,8 +98,20 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
             )
 
 
-def read(folder: Path) -> Recording:
+def read(folder: Path, *, fix_encoding: bool = False) -> Recording:
     """The recording in one task folder. Whatever is wrong with its files is in `faults`; nothing in them makes this raise."""
+    recording = _read(folder)
+    if not fix_encoding:
+        return recording
+    return recording.model_copy(update={"mended": True, "attempts": tuple(_mended(past) for past in recording.attempts)})
+
+
+def _mended(past: PastAttempt) -> PastAttempt:
+    texts = {name: mended(getattr(past, name)) for name in ("commands", "summary", "memo_before")}
+    return past.model_copy(update={**texts, "memo": None if past.memo is None else mended(past.memo)})
+
+
+def _read(folder: Path) -> Recording:
     faults: list[Fault] = []
     listed = read_attempts(folder / ATTEMPTS_FILE, faults.append)
     sound_until_here = len(faults)
@@ -120,7 +137,7 @@ def _past(raw: RawAttempt, where: str, report: Report) -> PastAttempt:
     summary = raw.test_summary
     if raw.status == _INFRASTRUCTURE and not summary.startswith(_INFRASTRUCTURE_SUMMARY):
         summary = _INFRASTRUCTURE_SUMMARY + raw.error
-    return PastAttempt(
+    past = PastAttempt(
         attempt=raw.attempt,
         status=raw.status,
         reward=sound_reward(raw, where, report),
@@ -130,6 +147,7 @@ def _past(raw: RawAttempt, where: str, report: Report) -> PastAttempt:
         n_tests=raw.n_tests,
         died=raw.status == _INFRASTRUCTURE or summary.startswith((_INFRASTRUCTURE_SUMMARY, _EXECUTION_SUMMARY)),
     )
+    return past.model_copy(update={"stream": raw.agent_stdout_full}) if past.solved else past
 
 
 def _trajectory(path: Path, report: Report) -> tuple[list[PastAttempt], list[RawSnapshot]]:

@@ -30,7 +30,7 @@ def _ours(recording: Recording, proxy: Proxy) -> Iterator[PdiPoint]:
             continue
         memo = past.memo or ""
         if is_event_dump(memo):
-            memo = recover(memo)
+            memo, _ = recover(memo)
         if why := _missing(past, memo):
             yield proxy.missing(past.attempt, why)
         else:

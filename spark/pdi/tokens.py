@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+Words = Callable[[str], list[str]]
+"""A tokenizer."""
 
 _WORD = re.compile(r"\w+")
 
@@ -26,9 +29,20 @@ class Bag:
     """How many distinct words occur so many times."""
 
 
-def bag(text: str) -> Bag:
+def bag(text: str, tokenizer: Words = words) -> Bag:
     """The bag of a text's words."""
-    counts = Counter(words(text))
+    return _of(Counter(tokenizer(text)))
+
+
+def merged(bags: Iterable[Bag]) -> Bag:
+    """The bag of several texts one after another."""
+    counts = Counter[str]()
+    for one in bags:
+        counts.update(one.counts)
+    return _of(counts)
+
+
+def _of(counts: Counter[str]) -> Bag:
     return Bag(counts=counts, total=counts.total(), histogram=Counter(counts.values()))
 
 
