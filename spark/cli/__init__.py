@@ -29,7 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "distill": "Turn a folder of tasks into verified skills.",
     "pdi": "Recompute and study PDI from recorded runs, ours or released.",
     "skill": "Check skills against the specification, or put them where agents look.",
-    "report": "Write the report of a run again.",
+    "report": "Write the report of a run again, and show it.",
+    "cancel": "Stop single tasks of a run that another process writes.",
 }
 """Name → one line for `spark --help`, the first line of the command's own help."""
 
@@ -129,7 +130,9 @@ def _invoke(name: str, arguments: list[str]) -> int:
     from typer.main import get_command
 
     app: typer.Typer = importlib.import_module(f"spark.cli.{name}").app
+    app.rich_markup_mode = None  # plain help: rich costs 0.1 s
     command = get_command(app)
+    command.params = [param for param in command.params if param.name not in ("install_completion", "show_completion")]
     if isinstance(command, TyperGroup) and not arguments:
         arguments = ["--help"]
     try:

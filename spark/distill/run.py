@@ -96,7 +96,9 @@ def distill(
         directory.heal_events()
         _restore(purse, directory, plan.tasks)
         tasks = tuple(task.name for task in plan.tasks)
-        emit(RunStarted(run=directory.info.run, command="distill", tasks=tasks, resumed=plan.resume is not None))
+        tau = None if plan.settings.pdi.policy == "off" else plan.settings.pdi.tau
+        limits = {"max_usd": purse.max_usd, "max_tokens": purse.max_tokens}
+        emit(RunStarted(run=directory.info.run, command="distill", tasks=tasks, resumed=plan.resume is not None, tau=tau, **limits))
         shop = Shop(
             run=directory.info.run,
             settings=plan.settings,
