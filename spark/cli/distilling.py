@@ -113,8 +113,11 @@ def _resolve(asked: dict[str, Any], options: Options, before: RunDir | None) -> 
         "sandbox": config.sandbox,
         "limits": stored.get("limits", config.limits),
     }
-    if given.get("agent", stored.get("agent")) in WITHOUT_MODEL or given.get("replay", stored.get("replay")):
+    if given.get("replay", stored.get("replay")):
         found |= {"base_url": None, "summary_base_url": None}
+    if given.get("agent", stored.get("agent")) in WITHOUT_MODEL:
+        found |= {"model": "", "base_url": None, "summary_model": "", "summary_base_url": None}
+        given = {"max_attempts": 1, **given}
     try:
         settings = DistillSettings.model_validate({**stored, **given, **found, "pdi": {**stored.get("pdi", {}), **given_pdi}})
     except ValidationError as error:

@@ -100,7 +100,8 @@ class TaskLoop:
             self.place.write("attempts.json", attempts_json(self.task, self.attempts, self.shop.settings))
         if all(attempt.trial.verdict.outcome == "errored" for attempt in self.attempts):
             return self._result("errored", reason=self.attempts[-1].trial.verdict.reason)
-        skill = distil(self.shop, self.task, self.place, self.attempts, self._patiently) if self._solved() else None
+        authored = self._solved() and self.shop.settings.has_scribe
+        skill = distil(self.shop, self.task, self.place, self.attempts, self._patiently) if authored else None
         status = "unsolved" if not self._solved() else "solved" if skill else "solved_no_skill"
         self.place.write("trajectory.jsonl", trajectory_jsonl(self.task, self.attempts, skill and skill.text()))
         result = self._result(status, skill=skill and skill.name, skill_digest=skill and skill.digest)
@@ -142,7 +143,7 @@ class TaskLoop:
         self.shop.emit(AttemptStarted(task=self.task.name, attempt=number, injected=level))
         trial = self._trial(number, folder, instruction)
         attempt = Attempt(number=number, injected=level, trial=trial)
-        if trial.verdict.outcome in {"failed", "partial"}:
+        if trial.verdict.outcome in {"failed", "partial"} and self.shop.settings.has_scribe:
             attempt = self._patiently(number, lambda: self._reflected(attempt, folder))
             attempt = self._scored(proxy, attempt)
         folder.save_attempt(attempt)

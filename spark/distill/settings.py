@@ -48,3 +48,8 @@ class DistillSettings(Record):
     seed: int = 0
     replay: str | None = None
     pdi: PdiSettings = PdiSettings()
+
+    @property
+    def has_scribe(self) -> bool:
+        """Whether anyone writes memos and skills; the oracle and nop agents run without."""
+        return bool(self.summary_model)
