@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from spark.cli.rows import complain, show, write_csv, write_parquet
+from spark.cli.pdi_studies import app as studies
+from spark.cli.rows import Json, Paths, complain, show, warn, write_csv, write_parquet
 from spark.errors import RequestError
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(studies)
 
-Paths = Annotated[list[Path], typer.Argument(help="Run directories, folders of released runs, or single task folders.", show_default=False)]
 FixEncoding = Annotated[bool, typer.Option("--fix-encoding", help="Put wrongly decoded text right first.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 ONLINE_COLUMNS = ("task", "attempt", "step", "proxy_exec", "proxy_plan", "proxy_oss", "raw", "weight", "weighted", "triggered", "level")
 SCORE_COLUMNS = (
@@ -68,13 +68,13 @@ def online(
             checked.append(agreement(points, recording.snapshots))
             for point in points:
                 if point.missing:
-                    typer.echo(f"missing: {recording.folder}: attempt {point.attempt}: {point.missing}", err=True)
+                    warn(f"missing: {recording.folder}: attempt {point.attempt}: {point.missing}")
                 yield {"task": recording.task, **point.model_dump()}
 
     show(ONLINE_COLUMNS, rows(), as_json=as_json)
     if compat and method == "token_overlap" and checked:
         agreed, known = (sum(counts) for counts in zip(*checked, strict=True))
-        typer.echo(f"{agreed} of {known} recorded snapshots agree to four decimals, levels included", err=True)
+        warn(f"{agreed} of {known} recorded snapshots agree to four decimals, levels included")
 
 
 @app.command()
@@ -93,7 +93,7 @@ def audit(paths: Paths, *, as_json: Json = False) -> None:
     counts = Counter[str]()
     found = rows() if as_json else sorted(rows(), key=lambda row: str(row["kind"]))
     show(("kind", "task", "where", "detail"), found, as_json=as_json)
-    typer.echo("; ".join(f"{kind}: {count}" for kind, count in counts.most_common()) or "nothing is wrong", err=True)
+    warn("; ".join(f"{kind}: {count}" for kind, count in counts.most_common()) or "nothing is wrong")
 
 
 @app.command()
@@ -134,7 +134,7 @@ def score(
         measured.append((one.label, one.phi))
     scored = in_population(measured)
     rows = [{**one.model_dump(), "notes": "; ".join(one.notes), "choices": str(choices)} for one in scored]
-    typer.echo(f"choices: {choices}", err=True)
+    warn(f"choices: {choices}")
     if gains is not None:
         from spark.pdi.gains import read_gains, study
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from spark.errors import RequestError
 
 if TYPE_CHECKING:
     from spark.pdi.raw import Fault
+
+Paths = Annotated[list[Path], typer.Argument(help="Run directories, folders of released runs, or single task folders.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
 def show(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, as_json: bool) -> None:
@@ -63,10 +66,15 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str
         raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+def warn(line: str) -> None:
+    """Write a line to stderr."""
+    typer.echo(line, err=True)
+
+
 def complain(faults: Iterable[Fault]) -> None:
     """Name each fault of a recording on stderr, one a line."""
     for fault in faults:
-        typer.echo(f"{fault.kind}: {fault.where}" + (f": {fault.detail}" if fault.detail else ""), err=True)
+        warn(f"{fault.kind}: {fault.where}" + (f": {fault.detail}" if fault.detail else ""))
 
 
 def _cell(value: object) -> str:

@@ -15,14 +15,16 @@ Departures, none of which holds under `rules="released"`:
 4. Equal texts of one word have ψ = 1 (released: 0).
 5. d within 1e-9 of τ is a tie and does not fire (with two values z is ±1 up to rounding, and d = −0.5 is common).
 
-The defaults. On the released runs at hand (22 steps with a next attempt, 15 of them without progress, 7 tasks), AUC of −d for "the next
-attempt brings no progress", 95 % interval over tasks, and firings on all 24 steps and on the 4 before a success:
+The defaults. On the 15 released runs at hand (22 steps with a next attempt, 15 of them without progress, 7 tasks; `spark pdi calibrate`):
+AUC of −d for "the next attempt brings no progress", 95 % interval over tasks, on tasks the reference population was not taken from; and
+the shares of all steps and of the steps right before a solution at which it fires with τ = −0.5:
 
-    token_overlap  running    .352 [.00, .70]    19 of 24, 3 of 4        js_divergence  running    .424 [.05, .75]    19 of 24, 3 of 4
-    token_overlap  reference  .476 [.00, .85]    10 of 24, 2 of 4        js_divergence  reference  .648 [.10, .95]     7 of 24, 1 of 4
+    token_overlap  running    .352 [.02, .72]    .79  .75        js_divergence  running    .424 [.05, .74]    .79  .75
+    token_overlap  reference  .514 [.00, .89]    .42  .50        js_divergence  reference  .648 [.08, .95]    .29  .25
 
-The reference scale is continuous from the second observation on and fires a third as often; ψ sees counts where a Jaccard index sees
-sets. So the default is js_divergence against the reference. No setting is shown to beat chance: what it may do is `observe` by default.
+The reference scale is continuous from the second observation on and fires half as often; ψ sees counts where a Jaccard index sees sets. So
+the default is js_divergence against the reference. No setting is shown to beat chance (nor is any plain signal: attempts used up, reward,
+repeated failures, novelty of commands, change of the memo, or all together), so what the signal may do is `observe` by default.
 """
 
 from __future__ import annotations
@@ -82,6 +84,8 @@ class Proxy:
         self.rules: Rules = rules
         self.next_step = 0
         """The number the next step gets; recordings whose count is off set it."""
+        self.population = reference(method)
+        """What `scale="reference"` measures against; calibration on held-out tasks sets its own."""
         self._before: _Seen | None = None
         self._values: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._fired = False
@@ -165,7 +169,7 @@ class Proxy:
         elif self.scale == "running":
             z = tuple(newest_z(values) for values in self._values)
         else:
-            z = reference(self.method).z(scores)
+            z = self.population.z(scores)
         return z[0] - z[1] - z[2]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 
 from pydantic import Field
 
-from spark.records import Record
+from spark.records import PdiPoint, Record
+
+_FEWEST = 2
 
 
 class Spread(Record):
@@ -16,7 +20,7 @@ class Spread(Record):
     mean: float
     std: float = Field(gt=0)
     """Population standard deviation."""
-    n: int = Field(ge=2)
+    n: int = Field(ge=_FEWEST)
 
 
 class Reference(Record):
@@ -48,6 +52,30 @@ class ReferenceFile(Record):
 def reference_file() -> ReferenceFile:
     """The numbers shipped with the package."""
     return ReferenceFile.model_validate_json(files("spark.pdi").joinpath("reference.json").read_bytes())
+
+
+def population(tasks: Iterable[Sequence[PdiPoint]]) -> Reference | None:
+    """The spread of the components over the points of many tasks: exec at every step, plan and oss at steps with a memo before.
+
+    None if any of them has fewer than two values or does not vary. Points that are missing are left out.
+    """
+    columns: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for points in tasks:
+        real = [point for point in points if not point.missing]
+        columns[0].extend(point.proxy_exec or 0.0 for point in real)
+        columns[1].extend(point.proxy_plan or 0.0 for point in real[1:])
+        columns[2].extend(point.proxy_oss or 0.0 for point in real[1:])
+    spreads = [_spread(values) for values in columns]
+    first, second, third = spreads
+    return Reference(proxy_exec=first, proxy_plan=second, proxy_oss=third) if first and second and third else None
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    if len(values) < _FEWEST or max(values) == min(values):
+        return None
+    mean = math.fsum(values) / len(values)
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    return Spread(mean=mean, std=std, n=len(values)) if std else None
 
 
 def reference(method: str) -> Reference:
