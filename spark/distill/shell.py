@@ -9,15 +9,28 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 
-LOW_SIGNAL = frozenset(
-    {"ls", "cat", "pwd", "echo", "printf", "head", "tail", "less", "more", "wc", "file", "stat", "tree", "find", "which", "type", "whoami",
-     "id", "env", "date", "true", "clear", "history", "sleep", "cd", "export", "set", "du", "df", "nl", "uname", "hostname", "command"}
-)  # fmt: skip
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LOW_SIGNAL = _names(
+    """ls cat pwd echo printf head tail less more wc file stat tree find which type whoami id env date true clear history sleep
+    cd export set du df nl uname hostname command grep egrep fgrep rg"""
+)
 """They look and do not change: kept only when their output goes into a file."""
-_WRITES_LAST = frozenset({"cp", "mv", "install", "ln", "rsync", "scp"})
-_WRITES_ALL = frozenset({"touch", "mkdir", "tee", "rm", "rmdir", "truncate", "chmod", "chown", "unlink", "shred", "patch", "ed", "ex"})
-_WRITES_SOMETHING = frozenset({"tar", "unzip", "zip", "gzip", "gunzip", "bzip2", "xz", "make", "cmake", "ninja", "split", "csplit", "dd"})
+_WRITES_LAST = _names("cp mv install ln rsync scp")
+_WRITES_ALL = _names("touch mkdir tee rm rmdir truncate chmod chown unlink shred patch ed ex")
+_WRITES_SOMETHING = _names("tar unzip zip gzip gunzip bzip2 xz make cmake ninja split csplit dd apply_patch")
+_EDIT_IN_PLACE = _names("sed perl ruby")
+_IN_PLACE = re.compile(r"-[a-zA-Z]*i|--in-place")
+_OUTPUT_FLAGS = {
+    **dict.fromkeys(("gcc", "cc", "g++", "c++", "clang", "ld", "sort"), frozenset({"-o"})),
+    "curl": frozenset({"-o", "--output"}),
+    "wget": frozenset({"-O"}),
+}
 _INSTALLERS = re.compile(
     r"\b(?:pip3?|uv|npm|yarn|pnpm|apt(?:-get)?|apk|dnf|yum|conda|gem|cargo|go)\s+(?:-\S+\s+)*(?:install|add|get|build)\b"
 )
@@ -25,19 +38,18 @@ _GIT_WRITES = re.compile(
     r"\bgit\s+(?:-\S+\s+)*(?:apply|am|commit|checkout|restore|reset|merge|rebase|cherry-pick|revert|clone|mv|rm|stash)\b"
 )
 _SQL_WRITES = re.compile(
-    r"\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+\w+|VACUUM|REINDEX)\b"
+    r"\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+TABLE|VACUUM|REINDEX)\b"
 )
 _CODE_WRITES = re.compile(
-    r"\bopen\([^)\n]{0,200},\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]|\.write(?:_text|_bytes|lines|rows?|File(?:Sync)?)?\(|\bdump\(|\.to_(?:csv|json|excel|parquet)\("
-    r"|\bsave\w*\(|\bshutil\.(?:copy|move|rmtree)|\bos\.(?:rename|replace|remove|unlink|makedirs|mkdir)\(|\.commit\(\)"
+    r"\bopen\([^)\n]{0,200},\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]|\.write(?:_text|_bytes|lines|rows?|File(?:Sync)?)?\(|\bdump\("
+    r"|\.to_(?:csv|json|excel|parquet)\(|\bsave\w*\(|\bshutil\.(?:copy|move|rmtree)|\bos\.(?:rename|replace|remove|unlink|makedirs|mkdir)\(|\.commit\(\)"
 )
 _HEREDOC = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1")
 _ASSIGNMENT = re.compile(r"\w+=")
 _LITERAL_PATH = re.compile(r"['\"]([^'\"\s]*[./][^'\"\s]*)['\"]")
 _WRAPPERS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
-_PREFIXES = frozenset(
-    {"sudo", "env", "time", "nohup", "exec", "timeout", "nice", "xargs", "then", "do", "else", "!", "{", "if", "while", "until"}
-)
+_PREFIXES = _names("sudo env time nohup exec timeout nice xargs then do else elif ! { } if while until")
+_NO_PROGRAM = _names("for case esac fi done function [ [[ test")
 _OPERATORS = frozenset(";&|()\n")
 
 
@@ -89,7 +101,7 @@ def read_command(command: str) -> Reading:
     """What an unwrapped command does."""
     plain, documents = _without_heredocs(command)
     simple = _simple_commands(plain)
-    writes = {target for words, targets in simple for target in targets} | {path for words, _ in simple for path in _written_by(words)}
+    writes = {path for words, targets in simple for path in [*targets, *_written_by(words)]}
     code = _CODE_WRITES.search(command) is not None
     if code:
         writes |= {match[1] for line in command.split("\n") if _CODE_WRITES.search(line) for match in _LITERAL_PATH.finditer(line)}
@@ -99,9 +111,7 @@ def read_command(command: str) -> Reading:
 
 
 def _changes_otherwise(plain: str, command: str) -> bool:
-    if _INSTALLERS.search(plain) or _GIT_WRITES.search(plain) or _SQL_WRITES.search(command):
-        return True
-    return re.search(r"\b(?:sed|perl|ruby)\b[^|;\n]*\s-\w*i", plain) is not None
+    return bool(_INSTALLERS.search(plain) or _GIT_WRITES.search(plain) or _SQL_WRITES.search(command))
 
 
 def _without_heredocs(command: str) -> tuple[str, list[Heredoc]]:
@@ -168,26 +178,27 @@ def _program(words: list[str]) -> str:
         name = word.rpartition("/")[2]
         if _ASSIGNMENT.match(word) or name in _PREFIXES or word.startswith(("-", "<<")) or re.fullmatch(r"\d+[smh]?", word):
             continue
-        return "" if word.startswith("#") else name
+        return "" if word.startswith("#") or name in _NO_PROGRAM else name
     return ""
 
 
 def _written_by(words: list[str]) -> list[str]:
     name = _program(words)
-    if name not in _WRITES_LAST | _WRITES_ALL and name not in {"dd", "curl", "wget", "gcc", "cc", "g++"}:
-        return []
-    operands = [word for word in words[words_index(words, name) + 1 :] if not word.startswith(("-", "<<"))]
+    operands = [word for word in words[_index(words, name) + 1 :] if not word.startswith(("-", "<<"))]
     if name in _WRITES_ALL:
         return operands
     if name in _WRITES_LAST:
         return operands[-1:] if len(operands) > 1 else []
-    given = [word.removeprefix("of=") for word in words if word.startswith("of=")]
-    return given + [after for flag, after in zip(words, words[1:], strict=False) if flag in {"-o", "-O", "--output"}]
+    if name in _EDIT_IN_PLACE and any(_IN_PLACE.match(word) for word in words):
+        return operands[-1:] if len(operands) > 1 else []
+    given = [word.removeprefix("of=") for word in words if name == "dd" and word.startswith("of=")]
+    flags = _OUTPUT_FLAGS.get(name, frozenset())
+    return given + [after for flag, after in pairwise(words) if flag in flags]
 
 
-def words_index(words: list[str], name: str) -> int:
-    """Where the program stands among the words of its command."""
-    return next(index for index, word in enumerate(words) if word.rpartition("/")[2] == name)
+def _index(words: list[str], name: str) -> int:
+    """Where the program stands among the words of its command; -1 if nowhere."""
+    return next((index for index, word in enumerate(words) if name and word.rpartition("/")[2] == name), -1)
 
 
 def _whole_files(simple: list[tuple[list[str], list[str]]], documents: list[Heredoc]) -> dict[str, str]:
