@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -24,6 +24,7 @@ TOML_FILE = "spark.toml"
 ENV_FILE = ".env"
 NO_KEY = "none"
 """Sent as the key to an endpoint on this machine when none was given: such servers want a word, any word."""
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -78,12 +79,12 @@ class Config(Record):
     summary_key_name: str = Field("SPARK_SUMMARY_API_KEY", pattern=r"^\w+$")
     sandbox: str = "auto"
     parallelism: int = Field(1, ge=1, le=1024)
-    max_usd: float | None = Field(None, ge=0, allow_inf_nan=False)
+    max_usd: Dollars | None = None
     max_tokens: int | None = Field(None, ge=0)
     output_dir: Path = Path("runs")
     limits: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Fields of Limits that stand in place of what a task asks for."""
-    prices: dict[str, tuple[float, float]] = Field(default_factory=dict[str, tuple[float, float]])
+    prices: dict[str, tuple[Dollars, Dollars]] = Field(default_factory=dict[str, tuple[Dollars, Dollars]])
     """Model → dollars per million prompt and completion tokens."""
     sources: dict[str, str] = Field(default_factory=dict[str, str])
     """Setting → where it came from, in words; a setting that is absent here has its default."""

@@ -33,6 +33,10 @@ class RunStarted(_Event):
     command: str
     tasks: tuple[str, ...]
     resumed: bool = False
+    tau: float | None = None
+    """Below it PDI fires; None where it is off."""
+    max_usd: float | None = None
+    max_tokens: int | None = None
 
 
 class RunFinished(_Event):

@@ -10,13 +10,13 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from spark.display.lines import line_of, visible
 from spark.display.view import RunView
 from spark.errors import InternalError, boundary
 from spark.events import Event
-from spark.records import Record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,24 +26,11 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 4
 
 
-class Bounds(Record):
-    """What a display shows beside events: the limits a run was given; None where there is none."""
-
-    tau: float | None = None
-    """Below it PDI fires; None where PDI is off."""
-    max_usd: float | None = None
-    max_tokens: int | None = None
-
-
 class Display(Protocol):
     """A `Reporter` that ends."""
 
     def on(self, event: Event) -> None:
-        """Take one event; never raises, never waits."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Show a line that is no event, such as what a Ctrl-C does. Never raises, never waits; safe in a signal handler."""
+        """Take one event; never raises, never waits, and may be called from a signal handler."""
         ...
 
     def close(self) -> None:
@@ -51,29 +38,29 @@ class Display(Protocol):
         ...
 
 
-def pick_reporter(*, as_json: bool = False, quiet: bool = False, bounds: Bounds | None = None) -> Display:
+def pick_reporter(*, as_json: bool = False, quiet: bool = False) -> Display:
     """The display for these flags and this terminal; close it when the run is over."""
     if as_json:
-        return LineReporter(sys.stdout, lambda event: event.model_dump_json(), notes=sys.stderr)
+        return LineReporter(sys.stdout, lambda event: event.model_dump_json())
     if quiet:
-        return LineReporter(None, lambda _event: None, notes=sys.stderr)
+        return LineReporter(None, lambda _event: None)
     if sys.stderr is not None and sys.stderr.isatty():
         from rich.console import Console
 
         console = Console(stderr=True, force_terminal=True, highlight=False)
         if not console.is_dumb_terminal:
-            return LiveReporter(console, bounds or Bounds())
-    return LineReporter(sys.stderr, line_of, notes=sys.stderr)
+            return LiveReporter(console)
+    return LineReporter(sys.stderr, line_of)
 
 
 class LineReporter:
     """One line for each event that `render` makes one of. Lines wait in memory for a slow reader; one who is gone is forgotten."""
 
-    def __init__(self, stream: TextIO | None, render: Callable[[Event], str | None], *, notes: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, render: Callable[[Event], str | None]) -> None:
         self._stream = stream
         self._render = render
-        self._notes = notes
-        self._lines: queue.SimpleQueue[tuple[TextIO | None, str] | None] = queue.SimpleQueue()
+        # Of all queues this one may be put to from a signal handler.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
@@ -83,14 +70,9 @@ class LineReporter:
             with boundary("display"):
                 line = self._render(event)
         except InternalError as error:
-            line = None
-            self.note(error.message)
+            line = visible(error.message)
         if line is not None:
-            self._lines.put((self._stream, line))
-
-    def note(self, text: str) -> None:
-        """Queue a line to stderr."""
-        self._lines.put((self._notes, visible(text)))
+            self._lines.put(line)
 
     def close(self) -> None:
         """Write what is queued."""
@@ -98,28 +80,26 @@ class LineReporter:
         self._thread.join()
 
     def _work(self) -> None:
-        gone: set[TextIO] = set()
-        while (entry := self._lines.get()) is not None:
-            stream, line = entry
-            if stream is None or stream in gone:
+        stream = self._stream
+        while (line := self._lines.get()) is not None:
+            if stream is None:
                 continue
             try:
                 stream.write(line + "\n")
                 stream.flush()
             except (OSError, ValueError):  # the reader left, the disk is full, the stream is closed
-                gone.add(stream)
+                stream = None
 
 
 class LiveReporter:
     """A table that is drawn anew a few times a second, by a thread of its own."""
 
-    def __init__(self, console: Console, bounds: Bounds) -> None:
+    def __init__(self, console: Console) -> None:
         from rich.live import Live
 
         self._view = RunView()
-        self._lock = threading.Lock()
-        self._bounds = bounds
-        self._said = ""
+        # Held again by a signal handler that interrupts its holder.
+        self._lock = threading.RLock()
         # stdout is left alone: it may be a file, and what goes there is data.
         self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=FRAMES_PER_SECOND, redirect_stdout=False)
         self._live.start()
@@ -130,17 +110,14 @@ class LiveReporter:
             with boundary("display"), self._lock:
                 self._view.apply(event)
         except InternalError as error:
-            self.note(error.message)
-
-    def note(self, text: str) -> None:
-        """Below the table, until the next one."""
-        self._said = text
+            self._view.notice = error.message
 
     def close(self) -> None:
         """Leave the last state on the screen."""
-        self._live.stop()
+        with suppress(OSError):  # the terminal is gone
+            self._live.stop()
 
     def _picture(self) -> Picture:
         from spark.display.table import Picture
 
-        return Picture(self._view, self._lock, self._bounds, self._said)
+        return Picture(self._view, self._lock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Lock
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.table import Table
@@ -16,8 +16,6 @@ from spark.display.view import RunView, TaskView
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from spark.display import Bounds
-
 PDI_SPAN = 3.0
 """The bar shows scores from −3 to 3; one that lies outside is drawn at its end."""
 PDI_CELLS = 13
@@ -28,16 +26,14 @@ _ORDER = ("solved", "solved_no_skill", "unsolved", "errored", "cancelled", "skip
 class Picture:
     """A run as it fits on the screen now. `lock` guards `view`, and is not held while anything is written."""
 
-    def __init__(self, view: RunView, lock: Lock, bounds: Bounds, said: str) -> None:
+    def __init__(self, view: RunView, lock: AbstractContextManager[object]) -> None:
         self._view = view
         self._lock = lock
-        self._bounds = bounds
-        self._said = said
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        scene = _Scene(self._bounds, time.time(), options.ascii_only)
+        scene = _Scene(self._view.tau, time.time(), options.ascii_only)
         with self._lock:
-            foot = _foot(self._view, scene, self._said)
+            foot = _foot(self._view, scene)
             # One line is the table's head, one stays free for the cursor.
             table = _table(self._view, scene, options.max_width, rows=max(1, console.size.height - len(foot) - 2))
         yield table
@@ -45,7 +41,7 @@ class Picture:
 
 
 class _Scene(NamedTuple):
-    bounds: Bounds
+    tau: float | None
     now: float
     ascii_only: bool
 
@@ -61,7 +57,7 @@ class _Column(NamedTuple):
 
 
 def _table(view: RunView, scene: _Scene, width: int, *, rows: int) -> Table:
-    columns = [column for column in _COLUMNS if width >= column.from_width and (column.title != "PDI" or scene.bounds.tau is not None)]
+    columns = [column for column in _COLUMNS if width >= column.from_width]
     table = Table(box=None, expand=True, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(
@@ -88,18 +84,18 @@ def _rank(task: TaskView) -> tuple[int, float]:
     return (1, -task.finished_at) if task.finished_at is not None else (2, 0.0)
 
 
-def _foot(view: RunView, scene: _Scene, said: str) -> list[Text]:
-    bounds, counts = scene.bounds, view.counts()
+def _foot(view: RunView, scene: _Scene) -> list[Text]:
+    counts = view.counts()
     elapsed = max(0.0, scene.now - view.started_at) if view.started_at is not None else 0.0
     parts = (
-        dollars(view.usage.usd) + (f" of {dollars(bounds.max_usd)}" if bounds.max_usd is not None else ""),
-        count(view.usage.tokens) + (f" of {count(bounds.max_tokens)}" if bounds.max_tokens is not None else "") + " tokens",
+        dollars(view.usage.usd) + (f" of {dollars(view.max_usd)}" if view.max_usd is not None else ""),
+        count(view.usage.tokens) + (f" of {count(view.max_tokens)}" if view.max_tokens is not None else "") + " tokens",
         f"{view.finished_now / elapsed * 3600:.0f} tasks/h" if view.finished_now and elapsed else "",
         clock(elapsed),
     )
     totals = [f"{len(view.tasks)} tasks", *(f"{counts[status]} {status.replace('_', ', ')}" for status in _ORDER if counts[status])]
     lines = [_plain(" · ".join(totals)), _plain(" · ".join(part for part in parts if part))]
-    return lines + [_plain(text, "dim") for text in (view.notice, said) if text]
+    return [*lines, _plain(view.notice, "dim")] if view.notice else lines
 
 
 def _plain(text: str, style: str = "") -> Text:
@@ -137,16 +133,15 @@ def _checks(task: TaskView, scene: _Scene) -> Text:
 
 
 def _pdi(task: TaskView, scene: _Scene) -> Text:
-    tau = scene.bounds.tau
-    if task.pdi is None or tau is None:
+    if task.pdi is None:
         return _plain("")
     if task.pdi.weighted is None:
         return _plain("no observation", "dim")
     style = "red" if task.pdi.triggered else "green"
-    return Text(f"{pdi_bar(task.pdi.weighted, tau, ascii_only=scene.ascii_only)} {task.pdi.weighted:+.2f}", style=style)
+    return Text(f"{pdi_bar(task.pdi.weighted, scene.tau, ascii_only=scene.ascii_only)} {task.pdi.weighted:+.2f}", style=style)
 
 
-def pdi_bar(score: float, tau: float, *, ascii_only: bool = False) -> str:
+def pdi_bar(score: float, tau: float | None, *, ascii_only: bool = False) -> str:
     """`PDI_CELLS` characters: a bar from zero to `score`, with marks at zero and at `tau`."""
     blank, bar, zero_mark, tau_mark, crossed = ".=|!+" if ascii_only else "·━│┊╋"
 
@@ -154,11 +149,13 @@ def pdi_bar(score: float, tau: float, *, ascii_only: bool = False) -> str:
         share = (max(-PDI_SPAN, min(PDI_SPAN, value)) + PDI_SPAN) / (2 * PDI_SPAN)
         return round(share * (PDI_CELLS - 1))
 
-    zero, mark, end = place(0.0), place(tau), place(score)
+    zero, end = place(0.0), place(score)
     filled = range(min(zero, end), max(zero, end) + 1) if end != zero else range(0)
     cells = [bar if cell in filled else blank for cell in range(PDI_CELLS)]
     cells[zero] = zero_mark
-    cells[mark] = crossed if mark in filled else tau_mark
+    if tau is not None:
+        mark = place(tau)
+        cells[mark] = crossed if mark in filled else tau_mark
     return "".join(cells)
 
 

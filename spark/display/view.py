@@ -83,6 +83,9 @@ class RunView:
     command: str = ""
     tasks: dict[str, TaskView] = field(default_factory=dict[str, TaskView])
     usage: Usage = field(default_factory=Usage)
+    tau: float | None = None
+    max_usd: float | None = None
+    max_tokens: int | None = None
     started_at: float | None = None
     """When its latest process began."""
     finished_now: int = 0
@@ -112,6 +115,7 @@ class RunView:
     @_apply.register
     def _(self, event: RunStarted) -> None:
         self.run, self.command, self.started_at = event.run, event.command, event.at
+        self.tau, self.max_usd, self.max_tokens = event.tau, event.max_usd, event.max_tokens
         self.finished_now, self.end = 0, None
         for name in event.tasks:
             task = self.task(name)
