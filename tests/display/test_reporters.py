@@ -96,7 +96,7 @@ def test_json_lines_on_stdout_are_the_events(took: Path) -> None:
     events = [event_adapter.validate_json(line) for line in done.stdout.splitlines()]
     assert [event.kind for event in events[:2]] == ["run_started", "task_started"]
     assert events[-1].kind == "run_finished"
-    assert len(events) == len(list(story())) + 1_000 + 1
+    assert len(events) == len(list(story())) + 2 * 1_000 + 1
     assert done.stderr == ""
 
 
@@ -161,7 +161,7 @@ def test_a_pipe_that_is_not_read_does_not_hold_the_run(took: Path) -> None:
         time.sleep(0.5)
         assert process.poll() is None, "more than a pipe holds is still to be written"
         assert process.stdout
-        assert len(process.stdout.read().splitlines()) == len(list(story())) + 1_000 + 1
+        assert len(process.stdout.read().splitlines()) == len(list(story())) + 2 * 1_000 + 1
     assert process.returncode == 0
 
 
