@@ -5,7 +5,8 @@ answer of this instance, or nothing in it that rests on evidence. Claims without
 once; if they come again they are kept on record in the provenance instead.
 
 The skill's name is the scribe's, as long as it is valid and no answer: the kind of task is for the scribe to name, and a name made from the
-task's own would tie the skill to this instance. An invalid one is a problem like any other.
+task's own would tie the skill to this instance. An invalid one is a problem like any other. Of the other keys none is taken over:
+a licence is not the scribe's to give, and `allowed-tools` would grant rights.
 """
 
 from __future__ import annotations
@@ -45,11 +46,9 @@ class Authored(Record):
 
 
 class _Judged(NamedTuple):
-    skill: Skill | None
-    """None if the draft cannot even be read."""
-    extracted: Extracted | None
+    sound: tuple[Skill, Extracted] | None
+    """What can ship; None if anything in `faults` forbids it."""
     faults: list[str]
-    """Why it cannot ship."""
     uncited: list[str]
     """What is wrong with its citations."""
 
@@ -71,29 +70,34 @@ def write_skill(
     Raises:
         ModelError: the endpoint failed or the prompt is too long for it; a completion that is bad or cut off is a refused draft instead.
     """
-    question = render(
-        "skill-author", task=task.name, evidence=evidence_markdown(evidence).strip(), max_lines=str(MAX_LINES), max_words=str(MAX_WORDS)
-    )
     wrong: tuple[str, ...] = ()
-    again = ""
+    repair = ""
     forgiven = False
     for turn in range(1, DRAFTS + 1):
-        draft, failure = _draft(scribe, question + again)
-        judged = _judge(draft, evidence, answers)
-        faults = [failure] if failure else judged.faults
-        if not faults and judged.skill and judged.extracted and (forgiven or not judged.uncited or turn == DRAFTS):
-            return Authored(skill=judged.skill, provenance=_provenance(task, run, judged.skill, judged.extracted))
-        wrong = tuple((faults + judged.uncited)[:_MAX_PROBLEMS])
+        draft, failure = _draft(scribe, _question(task, evidence, repair))
+        judged = _Judged(None, [failure], []) if failure else _judge(draft, evidence, answers)
+        if judged.sound and (forgiven or not judged.uncited or turn == DRAFTS):
+            skill, extracted = judged.sound
+            return Authored(skill=skill, provenance=_provenance(task, run, skill, extracted))
+        wrong = tuple((judged.faults + judged.uncited)[:_MAX_PROBLEMS])
         forgiven = forgiven or bool(judged.uncited)
         on_refused(wrong, turn == DRAFTS)
-        again = "\n" + render("skill-repair", problems=_listed(wrong), draft=_shown(draft))
+        repair = "\n\n" + render("skill-repair", problems="\n".join(f"- {problem}" for problem in wrong), draft=_shown(draft))
     return Authored(problems=wrong)
 
 
-def _draft(scribe: Model, question: str) -> tuple[str, str]:
+def _question(task: Task, evidence: Evidence, repair: str) -> list[Message]:
+    shown = evidence_markdown(evidence).strip()
+    return [
+        Message(role="system", content=render("skill-author", max_lines=str(MAX_LINES), max_words=str(MAX_WORDS))),
+        Message(role="user", content=render("skill-evidence", task=task.name, last=evidence.items[-1].id, evidence=shown, repair=repair)),
+    ]
+
+
+def _draft(scribe: Model, question: list[Message]) -> tuple[str, str]:
     """What came back, and why it is no draft at all (empty if it is one)."""
     try:
-        return scribe.complete([Message(role="user", content=question)], max_tokens=SKILL_TOKENS).text, ""
+        return scribe.complete(question, max_tokens=SKILL_TOKENS).text, ""
     except CutOffCompletion as error:
         return error.text, f"the answer was cut off at its limit of {SKILL_TOKENS} tokens: write a shorter file"
     except BadCompletion as error:
@@ -103,9 +107,10 @@ def _draft(scribe: Model, question: str) -> tuple[str, str]:
 def _judge(draft: str, evidence: Evidence, answers: frozenset[str]) -> _Judged:
     text = _unwrapped(draft)
     try:
-        marked = parse_skill(text)
+        read = parse_skill(text)
     except SkillError as error:
-        return _Judged(None, None, problems(text, strict=True) or [error.message], [])
+        return _Judged(None, problems(text, strict=True) or [error.message], [])
+    marked = Skill(name=read.name, description=" ".join(read.description.split()), body=read.body)
     extracted = extract(marked.text(), evidence)
     clean = parse_skill(extracted.text)
     shipped = clean.text()
@@ -115,7 +120,7 @@ def _judge(draft: str, evidence: Evidence, answers: frozenset[str]) -> _Judged:
         faults.append("nothing in the file cites an item of the evidence")
     uncited = [f"{claim!r} cites no item of the evidence" for claim in extracted.uncited]
     uncited += [f"the cited item {item} does not exist" for item in extracted.unknown]
-    return _Judged(clean, extracted, faults, uncited)
+    return _Judged(None if faults else (clean, extracted), faults, uncited)
 
 
 def _unwrapped(draft: str) -> str:
@@ -128,10 +133,6 @@ def _unwrapped(draft: str) -> str:
     last = read_page(inner).fences[-1:]
     closes = bool(last) and last[0].last is None and inner.endswith("\n```")
     return inner.removesuffix("```").rstrip() + "\n" if closes else inner + "\n"
-
-
-def _listed(wrong: tuple[str, ...]) -> str:
-    return "\n".join(f"- {problem}" for problem in wrong)
 
 
 def _shown(draft: str) -> str:
