@@ -1,0 +1,36 @@
+"""Times of day, days and shifts as text."""
+
+import re
+
+DAY = 24 * 60
+_TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+
+
+def minute(text):
+    match = _TIME.fullmatch(text)
+    if not match or int(match[1]) * 60 + int(match[2]) > DAY:
+        raise ValueError(f"no time of day: {text!r}")
+    return int(match[1]) * 60 + int(match[2])
+
+
+def time(value):
+    return f"{value // 60 % 24:02d}:{value % 60:02d}"
+
+
+def show(span):
+    return f"{time(span[0])}-{time(span[1])}"
+
+
+def next_day(day):
+    return f"{day[:8]}{int(day[8:]) + 1:02d}"
+
+
+def pieces(day, shift):
+    """[(day, start, end)]: the shift, cut at midnight."""
+    first, _, last = shift.partition("-")
+    start, end = minute(first), minute(last)
+    if start == DAY or start == end:
+        raise ValueError(f"no shift: {shift!r}")
+    if start < end:
+        return [(day, start, end)]
+    return [(day, start, DAY), (next_day(day), 0, end)]
