@@ -17,11 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from spark.records import Claim, Evidence, Record
+from spark.records import Claim, Evidence, Provenance, Record
+from spark.skills import Skill
 from spark.skills.markdown import Line, read_page
 
+PROVENANCE_FILE = "provenance.json"
 CLAIM_CHARS = 200
 _MARK = r"\[\s*e\d+(?:\s*(?:[,;]|and|-|–|to)\s*e?\d+)*\s*\](?!\()"
 _MARKS = re.compile(rf"(?:[ \t]+|^|(?<=[.,;:!?)`*|\]\"']))\(?{_MARK}\)?(?:[ \t]*{_MARK})*")
@@ -229,3 +232,20 @@ def _shown(block: _Block) -> str:
     item = _ITEM.match(block.lines[0]) if block.kind == "item" else None
     text = " ".join([item[2], *lines[1:]] if item else lines)
     return text if len(text) <= CLAIM_CHARS else text[: CLAIM_CHARS - 2] + " …"
+
+
+def provenance_problems(skill: Skill, folder: Path) -> list[str]:
+    """What the provenance.json beside a skill says against it; nothing where there is none."""
+    path = folder / PROVENANCE_FILE
+    if not path.is_file():
+        return []
+    try:
+        provenance = Provenance.model_validate_json(path.read_bytes())
+    except ValueError:
+        return [f"{PROVENANCE_FILE} cannot be read"]
+    found = [f"cites nothing: {claim}" for claim in provenance.uncited] + [
+        f"cites {item}, which does not exist" for item in provenance.unknown
+    ]
+    if provenance.skill_digest != skill.digest:
+        found.insert(0, f"the file was changed after {PROVENANCE_FILE} was written: its claims may stand on other lines")
+    return found
