@@ -129,7 +129,7 @@ import mind
 from spark.agents.bash import BashAgent
 from spark.budget import Purse
 from spark.cast import Cast, Tapes
-from spark.display import SilentReporter
+from spark.display import pick_reporter
 from spark.distill.run import Plan, distill, open_run
 from spark.distill.settings import DistillSettings
 from spark.sandboxes.pick import pick_provider
@@ -141,7 +141,7 @@ purse = Purse()
 make = lambda emit, cancel: Cast(lambda *_: mind.Mind(), lambda *_: mind.Mind(), BashAgent, purse, emit, Tapes(), cancel)
 started = time.perf_counter()
 directory = open_run(plan, {task.name: task.path for task in tasks})
-summary = distill(plan, directory, provider=pick_provider("local", "bench"), crew=make, purse=purse, reporter=SilentReporter())
+summary = distill(plan, directory, provider=pick_provider("local", "bench"), crew=make, purse=purse, reporter=pick_reporter(quiet=True))
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 attempts = sum(result.attempts for result in summary.results.values())

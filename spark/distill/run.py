@@ -52,11 +52,16 @@ class Summary:
     counts: Counter[TaskStatus] = field(default_factory=Counter[TaskStatus])
     failures: list[SparkError] = field(default_factory=list[SparkError])
     stopped: str = ""
+    """Why the run ended before every task was taken up or finished; empty otherwise."""
+    stopper: SparkError | None = None
+    """The failure that ended the run."""
     usage: Usage = field(default_factory=Usage)
 
     @property
     def exit_code(self) -> int:
         """0 something solved and nothing failed · 1 nothing solved, or the purse is empty · 3 infrastructure failed · 130 stopped."""
+        if self.stopper is not None:
+            return self.stopper.exit_code
         if any(isinstance(failure, Cancelled) for failure in self.failures):
             return Cancelled.exit_code
         infrastructure = [failure.exit_code for failure in self.failures if failure.exit_code > 1]
@@ -169,7 +174,8 @@ class _Run:
     def _failed(self, error: SparkError) -> tuple[TaskStatus, str]:
         self.summary.failures.append(error)
         if isinstance(error, AuthError | BudgetError | StoreError):
-            self.summary.stopped = self.summary.stopped or error.message
+            self.summary.stopper = self.summary.stopper or error
+            self.summary.stopped = self.summary.stopper.message
             self.shop.brakes.halt()
         return "cancelled" if isinstance(error, Cancelled | BudgetError) else "errored", f"{error.kind}: {error.message}"
 

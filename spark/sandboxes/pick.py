@@ -23,5 +23,6 @@ def pick_provider(name: str, run: str) -> Provider:
         reason = provider.unavailable()
         if reason is None:
             return provider
+        provider.close()
         reasons.append(f"{candidate}: {reason}")
     raise SandboxError(f"no sandbox can be opened here: {'; '.join(reasons)}", hint="spark doctor says what is missing")
