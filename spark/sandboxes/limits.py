@@ -1,0 +1,189 @@
+"""What holds a box to its limits here: control groups of version 1 or 2 where we may make them, else the limits of single processes.
+
+    memory   cgroup: all processes together.      prlimit: each process's own data, so no limit in sum
+    pids     cgroup.                              prlimit: held for an ordinary user, whose count is per user namespace; void for root
+    cpus     cgroup.                              without: not held
+
+Which of them hold is found out by making a group, and is on record in every result.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from spark.records import Limits
+
+CONTROLLERS = {"memory": "memory", "pids": "pids", "cpus": "cpu"}
+"""Our name of a limit → the kernel's name of its controller."""
+_PERIOD_MICROSECONDS = 100_000
+_REMOVE_TRIES = 100
+_REMOVE_PAUSE_SECONDS = 0.02
+_OWN_PROCESSES = 3  # the keeper, bwrap and pid 1 count as processes of the box's user namespace
+
+
+class Group(NamedTuple):
+    """The control groups of one box."""
+
+    directories: tuple[Path, ...] = ()
+
+    def descriptors(self) -> list[int]:
+        """Open files through which a process joins, one for each group; the caller closes them."""
+        return [os.open(directory / "cgroup.procs", os.O_WRONLY) for directory in self.directories]
+
+    def remove(self) -> None:
+        """Delete them as soon as the last process is gone; at most 2 s."""
+        for directory in self.directories:
+            for _ in range(_REMOVE_TRIES):
+                try:
+                    directory.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(_REMOVE_PAUSE_SECONDS)
+                else:
+                    break
+
+
+class Groups:
+    """Where groups can be made for which limit, found out once."""
+
+    def __init__(self) -> None:
+        self.parents: Mapping[str, Path] = {}
+        """Limit → the directory a box's group goes into."""
+        for parents in _candidates():
+            works = {name: parent for name, parent in parents.items() if _works(name, parent)}
+            if len(works) > len(self.parents):
+                self.parents = works
+
+    def make(self, name: str, limits: Limits) -> Group:
+        """The groups of a box, with its limits set.
+
+        Raises:
+            OSError: they cannot be made any more.
+        """
+        made: dict[Path, None] = {}
+        for limit, parent in self.parents.items():
+            directory = parent / name
+            if directory not in made:
+                directory.mkdir()
+                made[directory] = None
+            _set(limit, directory, limits)
+        return Group(tuple(made))
+
+    def rlimits(self, limits: Limits) -> list[tuple[int, int]]:
+        """The limits of single processes that stand in for missing groups, and no core files."""
+        wanted = [(resource.RLIMIT_CORE, 0)]
+        if "memory" not in self.parents:
+            wanted.append((resource.RLIMIT_DATA, limits.memory_mib * 2**20))
+        if "pids" not in self.parents and os.geteuid():
+            wanted.append((resource.RLIMIT_NPROC, limits.pids + _OWN_PROCESSES))
+        return wanted
+
+    def held(self, *, network: bool) -> tuple[str, ...]:
+        """The limits that are really enforced, for the record."""
+        holds = {
+            "memory": "memory" in self.parents,
+            "pids": "pids" in self.parents or os.geteuid() != 0,
+            "cpus": "cpus" in self.parents,
+            "network": not network,
+        }
+        return tuple(name for name, held in holds.items() if held)
+
+    def notes(self) -> tuple[str, ...]:
+        """What falls short, in words."""
+        facts = {
+            "memory is limited for each process, not in sum: no control group can be made here": "memory" not in self.parents,
+            "the number of processes is not limited: no control group can be made here": "pids" not in self.parents and not os.geteuid(),
+            "processor time is not limited: no control group can be made here": "cpus" not in self.parents,
+        }
+        return tuple(note for note, holds in facts.items() if holds)
+
+    def leftovers(self, name: str) -> list[Group]:
+        """The groups of all boxes of the process directory `name`."""
+        return [Group((path,)) for parent in set(self.parents.values()) for path in parent.glob(f"{name}.*")]
+
+
+def _candidates() -> list[dict[str, Path]]:
+    """Places to try, best first: version 1 hierarchies, then the version 2 group we are in, then the ones above it."""
+    try:
+        mounts = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        own = {
+            controller: path
+            for _, controllers, path in (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+            for controller in controllers.split(",")
+        }
+    except (OSError, ValueError):
+        return []
+    first: dict[str, Path] = {}
+    second: list[dict[str, Path]] = []
+    for left, right in mounts:
+        kind, _, options = right.split(" ", 2)
+        root, point = left.split(" ")[3:5]
+        if kind == "cgroup":
+            for name, controller in CONTROLLERS.items():
+                if controller in options.split(" ")[-1].split(",") and controller in own:
+                    first[name] = _below(point, root, own[controller])
+        elif kind == "cgroup2":
+            here = _below(point, root, own.get("", "/"))
+            for parent in (here, *here.parents):
+                if parent.is_relative_to(point):
+                    second.append(dict.fromkeys(CONTROLLERS, parent))
+    return ([first] if first else []) + second
+
+
+def _below(point: str, root: str, path: str) -> Path:
+    relative = path.removeprefix(root.rstrip("/")) if path.startswith(root) else ""
+    here = Path(point + "/" + relative.strip("/"))
+    return here if here.is_dir() else Path(point)
+
+
+def _works(limit: str, parent: Path) -> bool:
+    """Whether a group can be made in `parent` whose limit can be set and which a process can join."""
+    if (parent / "cgroup.subtree_control").exists() and CONTROLLERS[limit] not in _text(parent / "cgroup.subtree_control").split():
+        with suppress(OSError):  # refused where processes live in this very group: then a group above may do
+            (parent / "cgroup.subtree_control").write_text(f"+{CONTROLLERS[limit]}")
+    directory = parent / f"spark-probe-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        directory.mkdir()
+    except OSError:
+        return False
+    try:
+        _set(limit, directory, Limits())
+        return os.access(directory / "cgroup.procs", os.W_OK) and os.access(parent / "cgroup.procs", os.W_OK)
+    except OSError:
+        return False
+    finally:
+        Group((directory,)).remove()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _set(limit: str, directory: Path, limits: Limits) -> None:
+    version_2 = (directory / "cgroup.controllers").exists()
+    if limit == "memory":
+        size = str(limits.memory_mib * 2**20)
+        names = ("memory.max", "memory.swap.max") if version_2 else ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+        (directory / names[0]).write_text(size)
+        with suppress(OSError):  # there is no such file without swap accounting
+            (directory / names[1]).write_text("0" if version_2 else size)
+    elif limit == "pids":
+        (directory / "pids.max").write_text(str(limits.pids))
+    else:
+        quota = max(1_000, int(limits.cpus * _PERIOD_MICROSECONDS))
+        if version_2:
+            (directory / "cpu.max").write_text(f"{quota} {_PERIOD_MICROSECONDS}")
+        else:
+            (directory / "cpu.cfs_period_us").write_text(str(_PERIOD_MICROSECONDS))
+            (directory / "cpu.cfs_quota_us").write_text(str(quota))

@@ -1,0 +1,118 @@
+"""The images of the local sandbox on disk: made once, whoever asks at the same time, and never seen half made.
+
+<cache>/local/base-<host>/            the host's part (local_host.py)
+<cache>/local/packages-<host>/        the state of its package manager, for Dockerfiles that call it
+<cache>/local/image-<digest>-<host>/  image.json, and what the Dockerfile changed, one directory for each mount
+<cache>/local/locks/                  one file for each of them
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from spark.errors import SandboxError
+from spark.sandboxes.local_dirs import Workplace, image_cache
+from spark.sandboxes.local_host import PYTHON_PREFIX, Base, host_identity, make_base, make_packages, read_base
+from spark.sandboxes.local_image import Recipe
+from spark.sandboxes.local_layers import LOCAL, Layers, directory_name
+
+_RECIPE = "image.json"
+
+
+class Store:
+    """The cache, for the host as it is now; with `copied`, for boxes without overlays."""
+
+    def __init__(self, run: str, *, copied: bool) -> None:
+        """Raises SandboxError if the cache cannot be written."""
+        self._run = run
+        self._copied = copied
+        self._cache = image_cache()
+        self._host = f"{host_identity()}{'-copied' * copied}"
+        self.base: Base = read_base(self._made(f"base-{self._host}", lambda directory: make_base(directory, copied=copied)))
+
+    def image(self, digest: str, build: Callable[[Path], Recipe]) -> Path:
+        """The directory of the image for `digest`; `build` is called at most once, with the directory of a box to be, and fills it."""
+
+        def make(directory: Path) -> None:
+            recipe = build(directory / "box")
+            (directory / _RECIPE).write_text(recipe.model_dump_json())
+            for mount in self.layers(()).mounts:
+                name = directory_name(mount)
+                (directory / "box" / name).rename(directory / name)
+
+        return self._made(f"image-{digest}-{self._host}", make)
+
+    def recipe(self, image: Path) -> Recipe:
+        """What the image was made with.
+
+        Raises:
+            SandboxError: it is gone or damaged.
+        """
+        try:
+            return Recipe.model_validate_json((image / _RECIPE).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise SandboxError(f"the image {image} is gone or damaged: {error}", hint="delete its directory and run again") from error
+
+    def layers(self, images: tuple[Path, ...], *, packages: bool = False) -> Layers:
+        """What a box over `images` (top first; none while one is being built) is made from."""
+        base = self._cache / f"base-{self._host}"
+        below = [*images, *([self._packages()] if packages else []), base]
+        mounts: dict[str, tuple[str, ...]] = {}
+        binds = {PYTHON_PREFIX: self.base.python} if self.base.python else {}
+        for mount in ("", LOCAL) if self._copied else ("", *(f"/{name}" for name in self.base.mounts)):
+            found = [str(layer / directory_name(mount)) for layer in below if (layer / directory_name(mount)).is_dir()]
+            own = [mount] if mount and not self._copied else []
+            mounts[mount] = (found[0],) if self._copied else tuple(found + own)
+        if self._copied:
+            binds |= {f"/{name}": f"/{name}" for name in self.base.mounts}
+            binds |= {path: str(base / "empty") if Path(path).is_dir() else "/dev/null" for path in self.base.hidden}
+        return Layers(mounts, binds, self._copied)
+
+    def has_packages(self) -> bool:
+        """Whether the host has a package manager whose state can be carried over."""
+        return not self._copied and Path("/var/lib/dpkg/status").exists()
+
+    def _packages(self) -> Path:
+        return self._made(f"packages-{self._host}", make_packages)
+
+    def _made(self, name: str, make: Callable[[Path], object]) -> Path:
+        """The directory `name` of the cache, made now if it is not there."""
+        place = self._cache / name
+        if place.is_dir():
+            return place
+        try:
+            with self._locked(name):
+                if not place.is_dir():
+                    self._make(place, make)
+        except OSError as error:
+            raise SandboxError(
+                f"cannot make {place}: {error.strerror or error}", hint="give a directory that can be written in SPARK_CACHE_DIR"
+            ) from error
+        return place
+
+    def _make(self, place: Path, make: Callable[[Path], object]) -> None:
+        work = Workplace(self._run, building=True)
+        try:
+            fresh = work.directory / "made"
+            fresh.mkdir()
+            make(fresh)
+            fresh.rename(place)
+        finally:
+            work.close()
+
+    @contextmanager
+    def _locked(self, name: str) -> Generator[None]:
+        locks = self._cache / "locks"
+        locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(locks / name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
