@@ -188,6 +188,11 @@ def load(
     return config.model_copy(update={"keys": {name: SecretStr(key) for name, key in keys.items() if key}})
 
 
+def host_environment(directory: Path | None = None) -> Mapping[str, str]:
+    """What `${NAME}` in a task's `env` stands for: the environment, and .env below it."""
+    return {**_read_dotenv((directory or Path()) / ENV_FILE), **os.environ}
+
+
 def cache_dir() -> Path:
     """Where what can be made again is kept: $SPARK_CACHE_DIR, else `spark` in $XDG_CACHE_HOME or ~/.cache. Not made here."""
     own, shared = os.environ.get("SPARK_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")

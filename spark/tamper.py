@@ -31,7 +31,8 @@ _HOME_STARTUP = re.compile(r"^/(root|home/[^/]+)/\.(bashrc|bash_profile|profile|
 _AUTORUN_PYTHON = re.compile(r"/(sitecustomize|usercustomize)(\.py|\.pyc|/.*|\.[^/]*\.so)$|/(site|dist)-packages/[^/]+\.pth$")
 _ROOT_PYTEST = frozenset({"/conftest.py", "/pytest.ini", "/.pytest.ini", "/pyproject.toml", "/tox.ini", "/setup.cfg"})
 _VERIFIER_PLACES = ("/tests", "/solution", "/logs")
-_SHADOWED_MODULES = sys.stdlib_module_names | {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "exceptiongroup", "pygments"}
+_STANDARD_MODULES = sys.stdlib_module_names
+_PYTEST_MODULES = frozenset({"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "exceptiongroup", "pygments"})
 
 
 def _under(path: str, roots: Iterable[str]) -> bool:
@@ -39,14 +40,20 @@ def _under(path: str, roots: Iterable[str]) -> bool:
 
 
 def _shadows_module(path: PurePosixPath, workdir: str) -> bool:
-    """Whether it is a module file, or the __init__ of a package, at the working directory's top with a reserved name."""
-    package = path.name.split(".")[0] == "__init__"
-    module = path.parent if package else path
-    return (
-        str(module.parent) == (workdir.rstrip("/") or "/")
-        and path.suffix in {".py", ".pyc", ".so"}
-        and module.name.split(".")[0] in _SHADOWED_MODULES
-    )
+    """Whether it is, or is part of, a module at the working directory's top with a reserved name.
+
+    A folder without __init__ shadows no module that is installed. The standard library always is; pytest and its parts may not be.
+    """
+    try:
+        inner = path.relative_to(workdir)
+    except ValueError:
+        return False
+    top = inner.parts[0].split(".")[0] if inner.parts else ""
+    if path.suffix not in {".py", ".pyc", ".so"}:
+        return False
+    if len(inner.parts) == 1 or (len(inner.parts) == 2 and path.name.split(".")[0] == "__init__"):
+        return top in _STANDARD_MODULES or top in _PYTEST_MODULES
+    return top in _PYTEST_MODULES
 
 
 def withheld(changes: Iterable[Change], *, commands: frozenset[str], workdir: str, instruction: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from spark.budget import Purse
 from spark.cast import Cast, ModelSource, Tapes
-from spark.config import Config, Endpoint, load, shown_url
+from spark.config import Config, Endpoint, host_environment, load, shown_url
 from spark.display import pick_reporter, visible
 from spark.distill.run import Plan, Summary, distill, limited, open_run
 from spark.distill.settings import DistillSettings
@@ -24,7 +24,7 @@ from spark.models.base import Model
 from spark.plugins import load as load_plugin
 from spark.sandboxes.pick import pick_provider
 from spark.store import RunDir
-from spark.tasks import find_tasks
+from spark.tasks import fill_env, find_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,8 @@ def _tasks(options: Options, before: RunDir | None, settings: DistillSettings) -
     if options.shuffle:
         random.Random(settings.seed).shuffle(found)
     found = found[: options.limit]
-    return tuple(limited(task, settings) for task in found), {task.name: task.path for task in found}
+    host = host_environment()
+    return tuple(fill_env(limited(task, settings), host) for task in found), {task.name: task.path for task in found}
 
 
 def _crew(

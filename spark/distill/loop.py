@@ -17,7 +17,7 @@ from spark.distill.distil import distil
 from spark.distill.memo import Failure, reflect, retry_instruction, standing_memo
 from spark.distill.released import attempts_json, commands, trajectory_jsonl
 from spark.distill.settings import DistillSettings
-from spark.errors import BuildError, Cancelled, EndpointError, SandboxError
+from spark.errors import BadCompletion, BuildError, Cancelled, EndpointError, SandboxError
 from spark.events import (
     AttemptStarted,
     Event,
@@ -193,7 +193,7 @@ class TaskLoop:
             self._check_stop()
             try:
                 value = action()
-            except (EndpointError, SandboxError) as error:
+            except (EndpointError, BadCompletion, SandboxError) as error:
                 again = left > 0 and not isinstance(error, BuildError)
                 self._infra(number, error.kind, error.message, again=again)
                 if not again:

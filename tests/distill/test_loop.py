@@ -312,7 +312,7 @@ def test_an_endpoint_on_its_worst_day(tmp_path: Path) -> None:
     assert len(memos) == 3
     assert all(isinstance(memo, Memo) and memo.verified_facts.startswith("- /app can be written") for memo in memos)
     reasons = " ".join(event.reason for event in directory.events() if event.kind == "model_retried")
-    for said in ("429", "500", "text/html", "empty"):
+    for said in ("429", "500", "HTML", "empty"):
         assert said in reasons
     assert "Traceback" not in done.stderr
 
