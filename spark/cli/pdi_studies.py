@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spark.cli.rows import Json, Paths, complain, show, warn
+from spark.cli.rows import Json, Paths, complain, printable, show, warn
 from spark.errors import RequestError
+
+if TYPE_CHECKING:
+    from spark.pdi.grounding import Grounded
 
 app = typer.Typer()
 
@@ -40,3 +46,75 @@ def calibrate(
         if reference is None:
             raise RequestError("--write-reference wants steps whose components vary, found too few of them")
         write_reference.write_text(reference.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def sensitivity(
+    paths: Paths,
+    *,
+    commands: Annotated[Literal["all", "tail8000"], typer.Option(help="The commands in force.")] = "all",
+    as_json: Json = False,
+) -> None:
+    """How much each open choice of retrospective PDI matters: rank correlation, sign flips, largest shift."""
+    from spark.pdi.recordings import find, read
+    from spark.pdi.retrospective import Choices
+    from spark.pdi.sensitivity import sensitivity as shifted
+
+    recordings = [read(folder) for folder in find(paths)]
+    for recording in recordings:
+        complain(recording.faults)
+    choices = Choices(commands=commands)
+    found = shifted(recordings, choices)
+    columns = (
+        "alternative",
+        "tasks",
+        "compared",
+        "rank_exec",
+        "rank_plan",
+        "rank_oss",
+        "rank_pdi",
+        "sign_flips",
+        "largest_shift",
+        "largest_task",
+    )
+    show(columns, (one.model_dump() for one in found), as_json=as_json)
+    warn(f"choices in force: {choices}")
+
+
+@app.command()
+def explain(
+    task: Annotated[Path, typer.Argument(help="A task folder with its SKILL.md.", show_default=False)], *, as_json: Json = False
+) -> None:
+    """The skill of one task, each line marked with what it rests on: executed, seen, verified, planned only, nowhere."""
+    from spark.pdi.grounding import evidence_items, ground
+    from spark.pdi.material import skill_text
+    from spark.pdi.recordings import find, read
+
+    folder = next(iter(find([task])))
+    recording = read(folder)
+    complain(recording.faults)
+    notes: list[str] = []
+    skill = skill_text(folder, notes)
+    for note in notes:
+        warn(f"{folder}: {note}")
+    if skill is None:
+        raise RequestError(f"{folder}: wanted a skill to explain, found none that can be read")
+    found = ground(skill, evidence_items(recording))
+    if as_json or not sys.stdout.isatty():
+        show(("line", "basis", "support", "item", "text"), (one.model_dump() for one in found), as_json=as_json)
+    else:
+        _coloured(skill, {one.line: one for one in found})
+    counts = Counter(one.basis for one in found)
+    warn("; ".join(f"{basis} {counts[basis]} ({counts[basis] / len(found):.0%})" for basis in counts) or "the skill makes no claim")
+
+
+def _coloured(skill: str, found: Mapping[int, Grounded]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    colours = {"executed": "green", "seen": "cyan", "verified": "blue", "planned": "yellow", "nowhere": "red"}
+    console = Console(highlight=False)
+    for number, line in enumerate(skill.splitlines(), 1):
+        one = found.get(number)
+        mark = f"{one.basis:>8} {one.support:4.0%} " if one else " " * 14
+        console.print(Text(mark + printable(line), style=colours[one.basis] if one else "dim"))

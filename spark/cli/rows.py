@@ -29,9 +29,11 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, as_jso
         return
     cells = ([_cell(row[name]) for name in columns] for row in rows)
     if not sys.stdout.isatty():
-        typer.echo("\t".join(columns))
+        # the heading waits for the first row: a refused request leaves stdout empty
+        heading = ["\t".join(columns)]
         for line in cells:
-            typer.echo("\t".join(line))
+            typer.echo("\n".join([*heading, "\t".join(line)]))
+            heading = []
         return
     from rich.console import Console
     from rich.markup import escape
@@ -81,4 +83,9 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     text = f"{value:.4f}" if isinstance(value, float) else str(value)
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """The text with whatever could steer a terminal replaced: files may hold anything."""
+    return "".join(char if char.isprintable() else "�" for char in text)
