@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,8 +39,8 @@ def demo(
     names = tuple(sorted(path.name for path in CASSETTE.iterdir() if path.is_dir()))
     typer.echo("Three tasks become skills. Sandboxes, commands, verifiers and PDI are real; the model's answers are recorded")
     typer.echo(f"({(CASSETTE / 'README.md').relative_to(ROOT)} says by whom), so this costs nothing.\n")
-    asked: dict[str, object] = {"replay": str(CASSETTE), "model": "recorded", "sandbox": sandbox}
-    asked["pdi"] = {"policy": "on"}
+    recorded = json.loads((CASSETTE / "settings.json").read_bytes())
+    asked: dict[str, Any] = {**recorded, "replay": str(CASSETTE), "model": "recorded", "sandbox": sandbox}
     options = Options(
         tasks=TASKS,
         only=names,
