@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Write the report of a run again, and show it.",
     "cancel": "Stop single tasks of a run that another process writes.",
 }
-"""Name → one line for `spark --help`, the first line of the command's own help."""
+"""Name → one line for `spark --help`."""
 
 PIPE_CLOSED = 141
 """As for any program that SIGPIPE ends."""

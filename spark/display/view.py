@@ -135,7 +135,8 @@ class RunView:
     @_apply.register
     def _(self, event: TaskSkipped) -> None:
         task = self.task(event.task)
-        task.skipped, task.state = True, "skipped"
+        if task.status is None:
+            task.skipped, task.state = True, "skipped"
 
     @_apply.register
     def _(self, event: TaskFinished) -> None:
