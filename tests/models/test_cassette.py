@@ -104,6 +104,8 @@ def test_the_digest_sees_every_part_of_a_request() -> None:
     ]
     assert len({digest_of(request) for request in [plain, *others]}) == 7
     assert digest_of(plain) == digest_of(Request(messages=(user("a"),), max_tokens=5))
+    schemas = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert len({digest_of(plain.model_copy(update={"answer_schema": schema})) for schema in schemas}) == 1
 
 
 def test_errors_are_not_journaled(tmp_path: Path) -> None:
@@ -221,6 +223,15 @@ def test_another_recording_is_never_overwritten_and_nothing_is_paid_for_the_atte
     with pytest.raises(RunError, match="another recording"):
         talk(model, 1)
     assert inner.asked == []
+
+
+def test_a_run_is_not_resumed_into_another_recording(tmp_path: Path) -> None:
+    talk(journal(tmp_path / "one", "a", tape=Tape(record_to=tmp_path / "tape"))[0], 1)
+    talk(journal(tmp_path / "two", "b")[0], 1)
+    before = (tmp_path / "tape" / "0001-teacher.json").read_bytes()
+    with pytest.raises(RunError, match="another recording"):
+        talk(journal(tmp_path / "two", tape=Tape(record_to=tmp_path / "tape"))[0], 1)
+    assert (tmp_path / "tape" / "0001-teacher.json").read_bytes() == before
 
 
 def test_a_kill_between_journal_and_recording_is_made_good(tmp_path: Path) -> None:

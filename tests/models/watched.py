@@ -14,7 +14,7 @@ from spark.models.base import Completion, Message, Tool
 from spark.models.openai import OpenAIModel
 from spark.models.retry import Wire
 
-KEY = "sk-test-0123456789abcdefghijklmnop"
+KEY = "unlike-any-known-0123456789"
 FAST = Wire(first_wait_seconds=0.001, longest_wait_seconds=0.01, timeout_seconds=10, seed=7)
 PROMPT = (Message(role="system", content="You are brief."), Message(role="user", content="Wie heißt die Straße?"))
 BASH = Tool(name="bash", description="Run a command.", parameters={"type": "object", "properties": {"command": {"type": "string"}}})
