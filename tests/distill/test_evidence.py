@@ -18,7 +18,7 @@ DOCKERFILE = "FROM python:3.11-slim\nRUN pip install numpy\n"
 
 WINNING = [
     step("ls -la /app", "scan.stl"),
-    step("python3 -c \"import struct; print('density', 7.8501)\"", "density 7.8501"),
+    step("python3 -c \"import table; print('density', table.d)\"", "density 7.8501"),
     step("python3 -c 'import trimesh'", stderr="ModuleNotFoundError: No module named 'trimesh'", exit_code=1),
     step(SCRIPT.format(value=1)),
     step("python3 /app/solve.py"),
@@ -60,10 +60,9 @@ def test_all_six_blocks_in_order_numbered() -> None:
     assert list(dict.fromkeys(item.kind for item in evidence.items)) == ["task", "command", "check", "lesson", "environment", "output"]
     assert texts(evidence, "command")[0].startswith("Command 2 of 10, exit 0")
     assert texts(evidence, "check") == ["Attempt 2 was verified (clean): reward 1, 2 of 2 checks passed:\n- mass\n- schema"]
-    assert "Attempt 1 partial with reward 0.5; 0 of 1 checks passed; 1 commands, ended by finished; failing: mass." in texts(
-        evidence, "lesson"
-    )
-    assert "Verified before the winning attempt: It is binary." in texts(evidence, "lesson")
+    lessons = texts(evidence, "lesson")
+    assert lessons[0] == "Attempt 1 partial with reward 0.5; 0 of 1 checks passed; 1 commands, ended by finished; failing: mass."
+    assert "Verified before the winning attempt: It is binary." in lessons
     assert texts(evidence, "environment")[:2] == ["base image: python:3.11-slim", "Python packages: numpy"]
     assert "file system the run really had: Debian 12 (local)" in texts(evidence, "environment")
     assert texts(evidence, "output")[-1] == "The agent's last words:\nDone."

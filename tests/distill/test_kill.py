@@ -94,7 +94,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
                 assert process.returncode == 0, process.communicate()[1]
                 finished += 1
                 next_command = fresh
-        if next_command != fresh:
+        if next_command != fresh or not finished:
             last = subprocess.run(next_command, capture_output=True, text=True, check=False)
             assert last.returncode == 0, last.stderr
 
