@@ -137,6 +137,8 @@ class LocalSandbox:
 
     def wait(self) -> None:
         """After `end`: until the last process is gone, at most 20 s."""
+        if self._keeper.fileno() < 0:
+            return
         self._keeper.settimeout(_CLOSE_SECONDS)
         with suppress(OSError):
             while self._keeper.recv(1_000):
