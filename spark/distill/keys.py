@@ -63,10 +63,12 @@ def read_steps(steps: Sequence[Step]) -> list[Ran]:
 
 def key_commands(steps: Sequence[Ran], outputs: Sequence[str]) -> list[Key]:
     """The successful commands that did more than look, in order; `outputs` are the task's declared ones."""
-    reaching = _reaching(steps, outputs)
+    named = _reaching(steps, outputs)
+    running = _running(steps, named)
+    reaching = named | running
     outdated = _outdated(steps)
     used = _used(steps, reaching)
-    last_change = max((ran.number for ran in steps if ran.number in reaching and ran.reading.changes), default=0)
+    last_change = max((ran.number for ran in steps if ran.number in running or (ran.number in named and ran.reading.changes)), default=0)
     found: list[Key] = []
     for ran in steps:
         if not ran.succeeded or ran.reading.low_signal:
@@ -87,16 +89,27 @@ def _reaching(steps: Sequence[Ran], outputs: Sequence[str]) -> frozenset[int]:
 
     A step reaches it if it names a declared output (without any: a file that the run wrote), or a file that a reaching step uses.
     """
-    written = {path for ran in steps if ran.succeeded for path in ran.reading.writes}
     outdated = _outdated(steps)
+    doing = [ran for ran in steps if ran.succeeded and not ran.reading.low_signal and ran.number not in outdated]
+    written = {path for ran in doing for path in ran.reading.writes}
     wanted = set(outputs) or set(written)
     found: set[int] = set()
-    for ran in reversed(steps):
-        if not ran.succeeded or ran.reading.low_signal or ran.number in outdated:
-            continue
+    for ran in reversed(doing):
         if any(_mentions(ran.command, path) for path in wanted):
             found.add(ran.number)
             wanted |= {path for path in written if _mentions(ran.command, path)}
+    return frozenset(found)
+
+
+def _running(steps: Sequence[Ran], reaching: frozenset[int]) -> frozenset[int]:
+    """Steps that use a file which a reaching step before them wrote whole: they run the program that makes the final state."""
+    made: set[str] = set()
+    found: set[int] = set()
+    for ran in steps:
+        if ran.succeeded and not ran.reading.low_signal and any(_mentions(ran.command, path) for path in made):
+            found.add(ran.number)
+        if ran.number in reaching:
+            made |= set(ran.reading.whole)
     return frozenset(found)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,9 @@ PROVENANCE_FILE = "provenance.json"
 CLAIM_CHARS = 200
 _MARK = r"\[\s*e\d+(?:\s*(?:[,;]|and|-|–|to)\s*e?\d+)*\s*\](?!\()"
 _MARKS = re.compile(rf"(?:[ \t]+|^|(?<=[.,;:!?)`*|\]\"']))\(?{_MARK}\)?(?:[ \t]*{_MARK})*")
-_CODE_MARK = re.compile(rf"[ \t]*(?:#|//|--|;|%|<!--)[ \t]*{_MARK}[ \t]*(?:-->)?[ \t]*$")
+_CODE_MARK = re.compile(rf"(?:^|[ \t]*(?:#|//|--|;|%|<!--))[ \t]*{_MARK}[ \t]*(?:-->)?[ \t]*$")
+_CLOSING_MARK = re.compile(rf"^([ \t>]*(?:`{{3,}}|~{{3,}}))[ \t]*({_MARK})[ \t]*$", re.MULTILINE)
+_OPENING_MARK = re.compile(rf"^([ \t>]*(?:`{{3,}}|~{{3,}})[\w+-]+)[ \t]*({_MARK})[ \t]*$", re.MULTILINE)
 _RANGE = re.compile(r"e(\d+)\s*(?:-|–|to)\s*e?(\d+)|e?(\d+)")
 _MAX_RANGE = 50
 _CODE_SPAN = re.compile(r"(`{1,3}).*?\1")
@@ -109,7 +112,8 @@ def _without_marks(text: str) -> tuple[str, dict[int, list[str]]]:
     cited: dict[int, list[str]] = {}
     last_text = 0
     dropped = False
-    for line in read_page(text).lines:
+    apart = _OPENING_MARK.sub(r"\2\n\1", _CLOSING_MARK.sub(r"\1\n\2", text))
+    for line in read_page(apart).lines:
         clean, items = _strip(line)
         if items and not clean.strip():
             cited.setdefault(last_text, []).extend(items)
@@ -126,7 +130,7 @@ def _without_marks(text: str) -> tuple[str, dict[int, list[str]]]:
 
 
 def _strip(line: Line) -> tuple[str, list[str]]:
-    """A line without its marks, and the items they name. In code, only a mark at the end of a line, in a comment or alone, is one."""
+    """A line without its marks, and the items they name. In code, only a mark in a comment at the end of a line, or alone, is one."""
     if line.kind == "fence":
         return line.text, []
     if line.kind == "code":
@@ -204,7 +208,7 @@ def _attributed(blocks: list[_Block]) -> Iterator[tuple[_Block, list[str]]]:
     """Each block with what it cites: its own items, else its parent item's; code and tables also what stands right before them."""
     parents: list[tuple[int, list[str]]] = []
     before: list[str] = []
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, after in zip_longest(blocks, blocks[1:]):
         items = block.cited
         if block.kind == "item":
             parents = [(indent, given) for indent, given in parents if indent < block.indent]

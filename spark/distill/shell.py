@@ -40,6 +40,7 @@ _GIT_WRITES = re.compile(
 _SQL_WRITES = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+TABLE|VACUUM|REINDEX)\b"
 )
+_CHANGES = (_INSTALLERS, _GIT_WRITES, _SQL_WRITES)
 _CODE_WRITES = re.compile(
     r"\bopen\([^)\n]{0,200},\s*(?:mode\s*=\s*)?['\"][rb]?[wax+]|\.write(?:_text|_bytes|lines|rows?|File(?:Sync)?)?\(|\bdump\("
     r"|\.to_(?:csv|json|excel|parquet)\(|\bsave\w*\(|\bshutil\.(?:copy|move|rmtree)|\bos\.(?:rename|replace|remove|unlink|makedirs|mkdir)\(|\.commit\(\)"
@@ -101,17 +102,15 @@ def read_command(command: str) -> Reading:
     """What an unwrapped command does."""
     plain, documents = _without_heredocs(command)
     simple = _simple_commands(plain)
+    whole = _whole_files(simple, documents)
+    stored = set(whole.values())
+    run = "\n".join([plain, *(document.body for document in documents if document.body not in stored)])
+    code = [line for line in run.split("\n") if _CODE_WRITES.search(line)]
     writes = {path for words, targets in simple for path in [*targets, *_written_by(words)]}
-    code = _CODE_WRITES.search(command) is not None
-    if code:
-        writes |= {match[1] for line in command.split("\n") if _CODE_WRITES.search(line) for match in _LITERAL_PATH.finditer(line)}
+    writes |= {match[1] for line in code for match in _LITERAL_PATH.finditer(line)}
     programs = tuple(name for words, _ in simple if (name := _program(words)))
-    changes = bool(writes) or code or bool(_WRITES_SOMETHING.intersection(programs)) or _changes_otherwise(plain, command)
-    return Reading(programs, frozenset(writes), changes, _whole_files(simple, documents))
-
-
-def _changes_otherwise(plain: str, command: str) -> bool:
-    return bool(_INSTALLERS.search(plain) or _GIT_WRITES.search(plain) or _SQL_WRITES.search(command))
+    changes = bool(writes or code or _WRITES_SOMETHING.intersection(programs) or any(rule.search(run) for rule in _CHANGES))
+    return Reading(programs, frozenset(writes), changes, whole)
 
 
 def _without_heredocs(command: str) -> tuple[str, list[Heredoc]]:
