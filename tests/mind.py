@@ -92,7 +92,7 @@ def answer(system: str, user: str, turn: int) -> tuple[str, str | None]:
     number = re.search(r"Write the number (\d+)", user)
     assert number is not None, user
     right = int(number.group(1)) % 3 <= (int(failures.group(1)) if failures else 0)
-    script = ["ls -la /app", f"echo {number.group(1) if right else 'wrong'} > /app/out.txt", "cat /app/out.txt"]
+    script = ["ls /app", f"echo {number.group(1) if right else 'wrong'} > /app/out.txt", "cat /app/out.txt"]
     return ("on it", script[turn]) if turn < len(script) else ("The number is in the file.", None)
 
 

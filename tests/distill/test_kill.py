@@ -98,12 +98,12 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
             last = subprocess.run(next_command, capture_output=True, text=True, check=False)
             assert last.returncode == 0, last.stderr
 
+    assert paid_twice == []
     quiet = records(next((tmp_path / "calm").iterdir()))
     complete = [run for run in wild.iterdir() if (run / "report.json").exists()]
     assert len(complete) >= max(1, finished)
     for run in complete:
         assert records(run) == quiet
-    assert paid_twice == []
     assert not list(wild.glob("*/tasks/*/attempt-*/calls/*aside*")), "a call file was torn although it is written whole"
 
 
