@@ -146,7 +146,7 @@ class Call:
     def _after(self, fault: Fault, body: dict[str, Any]) -> None:
         """Wait, or leave something out, or raise."""
         part = refused_part(fault, body) if fault.meaning == "final" else None
-        if part is not None:
+        if part is not None and part not in self._without:
             self._without = self._without.union((part,))
             self._tell(f"the endpoint refuses {part!r}; asked again without: {self._said(fault)}", 0.0)
             return
