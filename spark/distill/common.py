@@ -40,7 +40,7 @@ _CONSTANTS = (
 )
 _YEARS = range(1900, 2101)
 _TERM = re.compile(
-    r"(?:utf|ucs|iso|latin|cp|windows|sha|md|crc|base|u?int|float|double|complex|python|py|x|i|amd|arm|aarch|mp|h|http/?|tls|ssl|ipv|win"
+    r"(?:utf|ucs|iso|latin|cp|windows|sha|md|crc|base|u?int|float|double|complex|python|py|x(?=86|64|32)|i(?=[36]86|64|32|16|8)|amd|arm|aarch|mp|h|http/?|tls|ssl|ipv|win"
     r"|ascii|sqlite|bash|rfc|v|r|rb|wb|col|row|line|step|test|part|section|chapter|field|item|case|attempt|level|page|sheet|id)[-_ ]?"
     r"[\d._-]+(?:le|be|sum|hex)?",
     re.IGNORECASE,

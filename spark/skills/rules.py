@@ -32,7 +32,9 @@ FINDINGS_PER_RULE = 20
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _RESERVED = re.compile(r"claude|anthropic", re.IGNORECASE)
 _WHEN = re.compile(
-    r"\b(?:when(?:ever)?|if|for|before|after|while|during|in case|where|use[ds]?|applies|needs? to|asked to)\b", re.IGNORECASE
+    r"\b(?:when(?:ever)?|if|while|use (?:for|to|in|on|with|this|it|before|after)|used? (?:for|to|by)|for (?:tasks|any|work|jobs)|applies|"
+    r"needs? to|asks? (?:to|for)|asked to|helps)\b",
+    re.IGNORECASE,
 )
 
 
