@@ -1,0 +1,224 @@
+"""The Docker provider: a container per box, on the engine that DOCKER_HOST names, else the local one.
+
+What a box gets, and why:
+
+    --network none       unless the task has network; then the engine's default bridge
+    capabilities         all dropped but what root needs for files, users and processes of its own box: CHOWN, DAC_OVERRIDE, FOWNER,
+                         FSETID, SETUID, SETGID, KILL, and NET_BIND_SERVICE for a server on a low port; no-new-privileges
+    memory, pids, cpus   control groups of the engine, no swap; which of them it can hold is asked of it and on record
+    pid 1                the engine's own init, which reaps; `sleep` under it, as root, so that an agent of another user cannot end it
+    files                nothing of the host: no mount, no socket, no device; what goes in and out is an archive
+    end                  killed at once and deleted in the background, after the verdict
+
+A container is started when its first command comes and not before, and a snapshot for the verifier is the same container, killed and
+started again: starting costs ten times what all else does. Each carries `spark.run=<run>` and who made it, and what a killed
+process of this machine left is deleted by the next one of the same run, or by `clean_leftovers`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+from spark.errors import SandboxError
+from spark.records import Limits, SandboxInfo, Task
+from spark.sandboxes import docker_image
+from spark.sandboxes.base import Image, Sandbox
+from spark.sandboxes.docker_box import Defaults, DockerBox
+from spark.sandboxes.docker_engine import Engine
+
+_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "KILL", "NET_BIND_SERVICE")
+_FOREVER = "2147483647"  # seconds; not every `sleep` knows "infinity"
+_RUN_LABEL, _OWNER_LABEL = "spark.run", "spark.owner"
+_PERIODS_PER_CPU = 10**9
+_MIB = 2**20
+_ENGINE_FACTS = {"memory": "MemoryLimit", "pids": "PidsLimit", "cpus": "CpuCfsQuota"}
+
+
+class DockerProvider:
+    """Boxes of one run."""
+
+    name = "docker"
+
+    def __init__(self, run: str) -> None:
+        """`run` labels everything it makes. Nothing is asked of the engine yet."""
+        self._run = run
+        self._guard = threading.Lock()
+        self._connection: Engine | None = None
+        self._images: dict[str, tuple[docker_image.Environment, str]] = {}
+        self._removals: list[Future[None]] = []
+        self._remover = ThreadPoolExecutor(1, thread_name_prefix="spark-docker-remover")
+
+    def unavailable(self) -> str | None:
+        """As the contract says."""
+        try:
+            kind = self._engine().facts.get("OSType")
+        except SandboxError as error:
+            return f"no Docker engine answers ({error.message}): start one, or name it in DOCKER_HOST"
+        return None if kind == "linux" else f"the Docker engine runs {kind} containers: switch it to Linux ones"
+
+    def build(self, task: Task) -> Image:
+        """As the contract says; the classic builder makes it, with network."""
+        engine = self._engine()
+        found = docker_image.find(engine, task)
+        if found is None:
+            docker_image.build(engine, task, self._run)
+            found = docker_image.find(engine, task)
+        if found is None:
+            raise SandboxError(f"the image of task {task.name!r} is gone as soon as it is made")
+        image, environment, user = found
+        self._images[image.ref] = environment, user
+        return image
+
+    @contextmanager
+    def open(self, image: Image, limits: Limits, *, env: Mapping[str, str] | None = None) -> Generator[Sandbox]:
+        """As the contract says. The container starts with the first command."""
+        container = self._create(image, limits)
+        box = DockerBox(self._engine(), container, self._defaults(image, env), self._info(image, limits))
+        try:
+            yield box
+        finally:
+            self._discard(box)
+
+    @contextmanager
+    def reopen(
+        self, box: Sandbox, image: Image, limits: Limits, *, without: Sequence[str], env: Mapping[str, str] | None = None
+    ) -> Generator[Sandbox]:
+        """As the contract says: the same container, started again.
+
+        Raises:
+            SandboxError: the box failed, or is none of this provider's, or `limits` differ from those it was opened with.
+        """
+        if not isinstance(box, DockerBox):
+            raise SandboxError(f"wanted a box of the docker provider to open again, found {type(box).__name__}")
+        info = self._info(image, limits)
+        if without:
+            pristine = self._create(image, limits)
+            try:
+                box.restore(pristine, without)
+            finally:
+                self._later(pristine)
+        again = box.handed_over(self._defaults(image, env), info)
+        try:
+            yield again
+        finally:
+            self._discard(again)
+
+    def close(self) -> None:
+        """As the contract says.
+
+        Raises:
+            SandboxError: something could not be removed.
+        """
+        self._remover.shutdown(wait=True)
+        for removal in self._removals:
+            removal.result()
+        self._removals.clear()
+
+    def _engine(self) -> Engine:
+        with self._guard:
+            if self._connection is None:
+                self._connection = Engine()
+                self._removals.append(self._remover.submit(_sweep, self._connection, f"{_RUN_LABEL}={self._run}"))
+            return self._connection
+
+    def _create(self, image: Image, limits: Limits) -> str:
+        environment, _ = self._images[image.ref]
+        memory = limits.memory_mib * _MIB
+        host = {
+            "network_mode": "bridge" if limits.network else "none",
+            "init": True,
+            "cap_drop": ["ALL"],
+            "cap_add": list(_CAPABILITIES),
+            "security_opt": ["no-new-privileges"],
+            "mem_limit": memory,
+            "memswap_limit": memory,
+            "pids_limit": limits.pids,
+            "nano_cpus": int(self._cpus(limits) * _PERIODS_PER_CPU),
+            "log_config": {"Type": "none"},
+        }
+        return self._engine().create(
+            image.ref,
+            host=host,
+            entrypoint=[environment.sleep, _FOREVER],
+            user="0:0",
+            working_dir=image.workdir,
+            healthcheck={"test": ["NONE"]},
+            labels={_RUN_LABEL: self._run, _OWNER_LABEL: _owner()},
+        )
+
+    def _cpus(self, limits: Limits) -> float:
+        """The engine refuses more than it has."""
+        return min(limits.cpus, float(self._engine().facts.get("NCPU") or limits.cpus))
+
+    def _defaults(self, image: Image, env: Mapping[str, str] | None) -> Defaults:
+        environment, user = self._images[image.ref]
+        return Defaults(user=user, cwd=image.workdir, env=dict(env or {}), rm=environment.rm)
+
+    def _info(self, image: Image, limits: Limits) -> SandboxInfo:
+        facts = self._engine().facts
+        held = [name for name, fact in _ENGINE_FACTS.items() if facts.get(fact)]
+        notes = [f"the engine does not hold the limit of {name}" for name in _ENGINE_FACTS if name not in held]
+        if self._cpus(limits) < limits.cpus:
+            notes.append(f"the engine has {self._cpus(limits):g} of the {limits.cpus:g} cpus asked for")
+        return SandboxInfo(
+            provider=self.name,
+            base=image.base,
+            held=(*held, *(() if limits.network else ("network",))),
+            notes=(*image.notes, *notes),
+        )
+
+    def _discard(self, box: DockerBox) -> None:
+        if box.release():
+            self._later(box.container)
+
+    def _later(self, container: str) -> None:
+        self._removals.append(self._remover.submit(self._engine().remove, container))
+
+
+def _owner() -> str:
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+def _abandoned(labels: Mapping[str, str]) -> bool:
+    """Whether the process that made it ran on this machine and is gone."""
+    pid, _, host = labels.get(_OWNER_LABEL, "").partition("@")
+    if not pid.isdecimal() or host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _sweep(engine: Engine, label: str) -> None:
+    for container in engine.containers(label):
+        if _abandoned(container.get("Labels") or {}):
+            engine.remove(container["Id"])
+
+
+def leftovers() -> tuple[str, ...]:
+    """Ids of boxes, of any run, whose process on this machine is gone; none if no engine answers."""
+    with suppress(SandboxError):
+        return tuple(found["Id"] for found in Engine().containers(_RUN_LABEL) if _abandoned(found.get("Labels") or {}))
+    return ()
+
+
+def clean_leftovers() -> int:
+    """How many of them were deleted.
+
+    Raises:
+        SandboxError: the engine failed.
+    """
+    ids = leftovers()
+    engine = Engine() if ids else None
+    for container in ids if engine else ():
+        engine.remove(container)  # pyright: ignore[reportOptionalMemberAccess]
+    return len(ids)

@@ -1,0 +1,197 @@
+"""A task's image: built from environment/ by content digest, once, whoever asks at the same time in whatever process.
+
+The tag appears last, on an image whose label says what was found in it; so an image that has its tag is whole, and the next process need
+not look again. Images carry no run's label: they stay for the next run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import re
+import socket
+import tarfile
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from spark.config import cache_dir
+from spark.errors import BuildError, SandboxError, UnsupportedTask
+from spark.records import Record, Task
+from spark.sandboxes.base import Image
+from spark.sandboxes.docker_engine import Engine, failing
+from spark.tree import tree_archive
+
+_LABEL = "spark.environment"
+_MADE_HERE = "spark.recipe"
+"""On base images that scripts/engine made."""
+_TAIL_CHARS = 4_000
+_LOOK_SECONDS = 60.0
+_BUILD_HINT = "the engine's classic builder makes it: a Dockerfile may not use what only BuildKit knows"
+_NEEDED = ("bash", "sleep", "rm")
+_LIST_PROGRAMS = """
+IFS=:
+for folder in $PATH; do
+  [[ $folder == /* ]] || continue
+  for file in "$folder"/*; do [[ -x $file && ! -d $file ]] && printf '%s\\n' "$file"; done
+done
+exit 0
+"""
+
+
+class Environment(Record):
+    """What an image says of itself."""
+
+    base: str
+    commands: tuple[str, ...]
+    sleep: str
+    rm: str
+
+
+def tag(task: Task) -> str:
+    """The image's name, by content."""
+    return f"spark-task:{task.image_digest[:40]}"
+
+
+def find(engine: Engine, task: Task) -> tuple[Image, Environment, str] | None:
+    """The task's image if it is there, what it says of itself, and the user that commands run as."""
+    found = engine.image(tag(task))
+    if found is None:
+        return None
+    config: Mapping[str, Any] = found["Config"]
+    labels: Mapping[str, str] = config.get("Labels") or {}
+    if _LABEL not in labels:
+        return None
+    environment = Environment.model_validate_json(labels[_LABEL])
+    made_here = f"{environment.base} was made from Debian packages, not pulled"
+    image = Image(
+        provider="docker",
+        ref=tag(task),
+        digest=task.image_digest,
+        base=environment.base,
+        workdir=task.workdir or config.get("WorkingDir") or "/",
+        commands=frozenset(environment.commands),
+        notes=(made_here,) if _MADE_HERE in labels else (),
+    )
+    return image, environment, config.get("User") or "0:0"
+
+
+def build(engine: Engine, task: Task, run: str) -> None:
+    """Make it, unless somebody else just has.
+
+    Raises:
+        BuildError: the Dockerfile failed or the time was up; ends with the tail of the output.
+        UnsupportedTask: the image has no bash, sleep or rm.
+        TaskError: environment/ cannot be read.
+        SandboxError: the engine failed.
+    """
+    with _alone(task.image_digest):
+        if find(engine, task) is not None:
+            return
+        context = tree_archive(Path(task.path) / "environment", "")
+        raw = _build(engine, context, task)
+        programs = _programs(engine, raw, task, run)
+        names = {path.rpartition("/")[2]: path for path in reversed(programs)}
+        if lacking := [name for name in _NEEDED if name not in names]:
+            raise UnsupportedTask(f"task {task.name!r}: its image has no {', '.join(lacking)}; a box needs {', '.join(_NEEDED)}")
+        environment = Environment(base=_base(task), commands=tuple(sorted(names)), sleep=names["sleep"], rm=names["rm"])
+        _build(engine, _dockerfile(f"FROM {raw}\n"), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
+
+
+@contextmanager
+def _alone(digest: str) -> Generator[None]:
+    folder = cache_dir() / "docker"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{digest[:40]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _dockerfile(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(text.encode())
+        tar.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def _build(engine: Engine, context: bytes, task: Task, *, labels: Mapping[str, str] | None = None, name: str | None = None) -> str:
+    """The id of the image made from `context`, within the task's time for building."""
+    params = {"rm": True, "forcerm": True, "labels": json.dumps(dict(labels or {})), **({"t": name} if name else {})}
+    said: list[str] = []
+    out_of_time = threading.Event()
+    made = ""
+    try:
+        for message in _messages(engine, context, params, task.limits.build_seconds, out_of_time):
+            said.append(str(message.get("stream", message.get("error", ""))))
+            made = (message.get("aux") or {}).get("ID", made)
+            if "error" in message:
+                made = ""
+                break
+    except SandboxError:
+        if not out_of_time.is_set():
+            raise
+    if made and not out_of_time.is_set():
+        return made
+    end = f"was not built within {task.limits.build_seconds:g} s" if out_of_time.is_set() else "could not be built"
+    raise BuildError(f"the image of task {task.name!r} {end}:\n{''.join(said)[-_TAIL_CHARS:]}", hint=_BUILD_HINT)
+
+
+def _messages(
+    engine: Engine, context: bytes, params: Mapping[str, Any], seconds: float, out_of_time: threading.Event
+) -> Generator[dict[str, Any]]:
+    """What the builder says, until it is done or `seconds` are over."""
+    with failing("build an image"):
+        answer = engine.api._post(
+            engine.api._url("/build"), data=context, params=params, headers={"Content-Type": "application/tar"}, stream=True, timeout=None
+        )
+        engine.api._raise_for_status(answer)
+        timer = threading.Timer(seconds, _hang_up, (answer, out_of_time))
+        timer.start()
+        try:
+            for line in answer.iter_lines(chunk_size=1_024):
+                with suppress(ValueError):  # a torn last line
+                    yield json.loads(line)
+        finally:
+            timer.cancel()
+            answer.close()
+
+
+def _hang_up(answer: Any, out_of_time: threading.Event) -> None:
+    """The engine gives up a build that nobody listens to."""
+    out_of_time.set()
+    with suppress(OSError, AttributeError):
+        answer.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _programs(engine: Engine, image: str, task: Task, run: str) -> list[str]:
+    """Paths of the programs on PATH, in its order."""
+    host = {"network_mode": "none", "log_config": {"Type": "json-file"}}
+    container = engine.create(image, host=host, entrypoint=["bash", "-c", _LIST_PROGRAMS], labels={"spark.run": run})
+    try:
+        try:
+            engine.start(container)
+        except SandboxError as error:
+            if "bash" in error.message:
+                raise UnsupportedTask(f"task {task.name!r}: its image has no bash, which a box needs") from error
+            raise
+        with failing("list an image's programs"):
+            engine.api.wait(container, timeout=_LOOK_SECONDS)
+            return engine.api.logs(container, stdout=True, stderr=False).decode(errors="replace").splitlines()
+    finally:
+        engine.remove(container)
+
+
+def _base(task: Task) -> str:
+    """What the last stage stands on, by the Dockerfile."""
+    text = (Path(task.path) / "environment/Dockerfile").read_text(errors="replace")
+    stages = re.findall(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", text, re.IGNORECASE | re.MULTILINE)
+    names = {alias.lower(): image for image, alias in stages if alias}
+    base = stages[-1][0] if stages else "scratch"
+    for _ in stages:
+        base = names.get(base.lower(), base)
+    return base
