@@ -82,8 +82,10 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         kills, finished, next_command = 0, 0, fresh
         while kills < KILLS:
             process = subprocess.Popen(next_command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            until = len(served) + rng.randint(0, 9)
+            loopback.wait_until(lambda: len(served) >= until or process.poll() is not None, seconds=30)  # noqa: B023
             try:
-                process.wait(timeout=0.3 + rng.random())
+                process.wait(timeout=rng.random() * 0.15)
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
                 process.communicate()
