@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,11 +46,13 @@ def doctor(
     from spark.display import visible
 
     if clean:
-        for name, remove in _CLEANERS.items():
+        from spark.sandboxes import docker, local_dirs
+
+        for name, place in (("docker", docker), ("local", local_dirs)):
             try:
-                typer.echo(f"{name}: {remove()} leftovers removed", err=as_json)
+                typer.echo(f"{name}: {place.clean_leftovers()} leftovers removed", err=as_json)
             except SandboxError as error:
-                typer.echo(f"{name}: not looked at: {visible(error.message)}", err=as_json)
+                typer.echo(f"{name}: {visible(error.message)}", err=True)
     failed = False
     for row in rows():
         failed = failed or row.state == "✗"
@@ -90,8 +92,14 @@ def _sandboxes() -> Iterator[Row]:
             chosen = ", which --sandbox auto takes" if name == works[0] else ""
             yield Row(name=name, state="ok", found=f"boxes can be opened{chosen}")
         else:
-            found, _, fix = reason.partition("; ")
-            yield Row(name=name, state="—" if works else "✗", found=found, fix="" if works else fix or found)
+            # A reason ends with what to do about it.
+            fix = re.split(r"[;:] ", reason)[-1]
+            yield Row(name=name, state="—" if works else "✗", found=reason, fix="" if works else fix)
+    from spark.sandboxes import docker, local_dirs
+
+    left = len(docker.leftovers()) + len(local_dirs.leftovers())
+    said = f"{left} boxes of killed runs; `spark doctor --clean` removes them" if left else "none of killed runs"
+    yield Row(name="leftovers", state="—" if left else "ok", found=said)
 
 
 def _endpoints() -> Iterator[Row]:
@@ -166,12 +174,3 @@ def _places() -> Iterator[Row]:
         short = free < FREE_GIB
         fix = f"free some space, or choose another place with {setting}" if short else ""
         yield Row(name=name, state="✗" if short else "ok", found=f"{path}, {free:.1f} GiB free", fix=fix)
-
-
-def _clean_local() -> int:
-    from spark.sandboxes.local_dirs import clean_leftovers
-
-    return clean_leftovers()
-
-
-_CLEANERS: dict[str, Callable[[], int]] = {"local": _clean_local}

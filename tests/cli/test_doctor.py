@@ -117,10 +117,9 @@ def test_nobody_there_and_somebody_silent_are_both_told_in_time(tmp_path: Path) 
         with pytest.raises(EndpointError, match="no answer from"):
             served(f"http://127.0.0.1:{port}/v1", KEY)
         assert time.monotonic() - started < PROBE_SECONDS + 2
-        _, found = rows(tmp_path, SPARK_MODEL="m", OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1")
-        assert found["teacher"]["state"] == "✗"
-        assert "no answer from" in found["teacher"]["found"]
     _, found = rows(tmp_path, SPARK_MODEL="m", OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1")
+    assert found["teacher"]["state"] == "✗"
+    assert "no answer from" in found["teacher"]["found"]
     assert found["teacher"]["fix"] == "check the endpoint (OPENAI_BASE_URL in the environment) and its key"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_story import START, TASKS, begun, call, ending, story
 
@@ -90,6 +90,7 @@ def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_visible_text_prints_and_keeps_newlines_only_when_asked(text: str) -> None:
     visible(text).encode("utf-8")
