@@ -54,7 +54,7 @@ def instance_answers(task: Task, outputs: Mapping[str, bytes]) -> frozenset[str]
 def leaks(text: str, answers: frozenset[str]) -> list[Leak]:
     """Where a text holds an answer: strings as whole words, numbers by value, also rounded or cut off to the digits that stand there."""
     numbers = sorted(Decimal(answer) for answer in answers if NUMBER.fullmatch(answer))
-    strings = sorted((answer for answer in answers if not NUMBER.fullmatch(answer)), key=len, reverse=True)
+    strings = sorted((answer for answer in answers if answer in text and not NUMBER.fullmatch(answer)), key=len, reverse=True)
     words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, strings))})(?!\w)") if strings else None
     digits = _needed_digits(len(numbers))
     found: list[Leak] = []
@@ -83,14 +83,19 @@ def _meets(token: str, numbers: list[Decimal], digits: int) -> bool:
 
 
 def _unknown(found: Iterable[str], known: list[str]) -> Iterator[str]:
-    """What stands in none of the known texts."""
-    numbers = set[str]().union(*map(telling_numbers, known))
+    """What stands in none of the known texts; a number not even in another unit, a power of ten away."""
+    given = {_digits(number) for text in known for number in telling_numbers(text)}
     for answer in found:
         if NUMBER.fullmatch(answer):
-            if answer not in numbers:
+            if _digits(answer) not in given:
                 yield answer
         elif not any(answer in text for text in known):
             yield answer
+
+
+def _digits(number: str) -> str:
+    """The significant digits alone."""
+    return number.replace(".", "").strip("0")
 
 
 def _files(folder: Path) -> list[Path]:

@@ -45,6 +45,10 @@ _TERM = re.compile(
     r"[\d._-]+(?:le|be|sum|hex)?",
     re.IGNORECASE,
 )
+_TIMES = re.compile(r"(?:\d{1,2}:\d{2}(?:\s*[-–]\s*|$))+")
+"""Times of day and spans of them, to the minute: `08:00`, `18:00-02:30`."""
+_CALENDAR = re.compile(r"\d{4}-(?:01-01|12-31|02-28|02-29|03-01)")
+"""The days on which calendars are tried."""
 _WORDS = frozenset(
     word
     for line in """
@@ -72,5 +76,5 @@ def is_common_number(value: Decimal) -> bool:
 
 
 def is_common_term(text: str) -> bool:
-    """`utf-8`, `sha256`, `step 3`, and single words of structured results."""
-    return _TERM.fullmatch(text) is not None or text.lower() in _WORDS
+    """`utf-8`, `sha256`, `step 3`, times of day, turns of the year, and single words of structured results."""
+    return any(rule.fullmatch(text) for rule in (_TERM, _TIMES, _CALENDAR)) or text.lower() in _WORDS

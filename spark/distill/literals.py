@@ -104,9 +104,10 @@ def _csv(text: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> Iterator[str]:
-    """Lines, and what stands behind the first colon or equals sign of a line."""
+    """Lines, what stands behind the first colon or equals sign of a line, and single words that look like identifiers."""
     for line in text.splitlines():
         yield line.strip()
+        yield from (word for word in line.split() if len(word) >= 8 and sum(map(str.isdigit, word)) >= 3)
         _, mark, value = line.replace("=", ":", 1).partition(":")
         if mark:
             yield value.strip().strip("\"'")

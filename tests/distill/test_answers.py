@@ -49,7 +49,13 @@ def test_what_the_agent_is_given_is_no_answer(root: Path) -> None:
     (root / "environment/data/log.gz").write_bytes(gzip.compress(b"opened 2024-03-05T10:15:30Z\n"))
     (root / "environment/data/note.txt").write_bytes("8765,4321 is 8765.4321 für".encode("cp1252"))
     (root / "environment/data/broken.gz").write_bytes(b"\x1f\x8bnonsense")
-    assert instance_answers(task(str(root), instruction=text), {}) == {"5551.25"}
+    outputs = {"app/report.json": b'{"mass_kg": 34.6481275, "density": 7850.1}'}
+    assert instance_answers(task(str(root), instruction=text), outputs) == {"5551.25"}
+
+
+def test_identifiers_in_plain_text_count_by_themselves(root: Path) -> None:
+    answers = instance_answers(task(str(root)), {"app/release.lst": b"23d613e95739fa903f73 640 parts/two words.txt\n"})
+    assert [leak.found for leak in leaks("The hash is 23d613e95739fa903f73.", answers)] == ["23d613e95739fa903f73"]
 
 
 def test_of_code_only_numbers_count(root: Path) -> None:
