@@ -151,7 +151,9 @@ def originals(engine: Engine, pristine: str, paths: Iterable[str]) -> _Originals
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in absent:
-            tar.addfile(tarfile.TarInfo(path.lstrip("/")))
+            # An emptied path is a file: nothing can lie below it, and nothing needs to.
+            if not any(path.startswith(other + "/") for other in absent):
+                tar.addfile(tarfile.TarInfo(path.lstrip("/")))
         for top, inside in _groups([path for path in wanted if path not in absent]).items():
             with members(engine, pristine, top) as source:
                 for member in source or ():
@@ -181,17 +183,19 @@ def _rename(member: tarfile.TarInfo, top: str, path: str) -> None:
         member.linkname = _place(top, member.linkname).lstrip("/")
 
 
-def checked(archive: bytes) -> tuple[str, ...]:
-    """The directories that the members of an archive lie in and that it does not itself hold, topmost first.
+def checked(archive: bytes) -> tuple[str, ...] | None:
+    """The directories that the members of an archive lie in and that it does not itself hold, topmost first; None if it has no members.
 
     Raises:
         SandboxError: it is no tar, a member's name is absolute or goes through `..`, or a member is a device or a hard link.
     """
     above: set[str] = set()
     own: set[str] = set()
+    empty = True
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
             for member in tar:
+                empty = False
                 parts = member.name.split("/")
                 if member.name.startswith("/") or ".." in parts:
                     raise SandboxError(f"an archive may not hold absolute names or '..': found {member.name!r}")
@@ -202,7 +206,7 @@ def checked(archive: bytes) -> tuple[str, ...]:
                 above |= set(ancestors(path))
     except tarfile.TarError as error:
         raise SandboxError(f"wanted a tar archive to unpack in the box, found {len(archive)} bytes: {error}") from error
-    return tuple(sorted(above - own))
+    return None if empty else tuple(sorted(above - own))
 
 
 def ancestors(path: str) -> list[str]:
