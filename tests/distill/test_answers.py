@@ -10,6 +10,7 @@ import pytest
 from told import task
 
 from spark.distill.answers import instance_answers, leaks
+from spark.tasks import load_task
 
 TEST_PY = '''"""Checks a report of 8765.4321 units."""
 EXPECTED = {"mass": 34648.1275, "server": "SRV-0042", "owner": "Nordwind Handels GmbH", "year": 2024, "tolerance": 0.001}
@@ -118,3 +119,14 @@ def test_more_answers_demand_more_digits() -> None:
     short_few, short_many = (frozenset(f"{1003 + 7 * number}" for number in range(count)) for count in (10, 800))
     assert leaks("1003", short_few)
     assert leaks("1003", short_many) == [], "with 800 of them one in eleven such numbers would be found by chance"
+
+
+BUNDLED = sorted(path.parent for path in (Path(__file__).parents[2] / "tasks-no-skills").glob("*/instruction.md"))
+
+
+@pytest.mark.parametrize("folder", BUNDLED, ids=lambda folder: folder.name)
+def test_honest_text_about_a_bundled_task_gives_nothing_away(folder: Path) -> None:
+    """A reference solution says as much of the work as any skill could, and computes its answers."""
+    answers = instance_answers(load_task(folder), {})
+    for path in sorted(path for path in folder.glob("solution/**/*") if path.is_file()):
+        assert leaks(path.read_text(), answers) == []
