@@ -30,6 +30,8 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
     cut: bool = False
+    hang_up: bool = False
+    """Drop the line without a word."""
     until_closed: bool = False
     """The end of the body is the end of the connection (no chunks, no length)."""
 
@@ -155,6 +157,9 @@ class Loopback:
             return next(self._replies, status(418, "the test has no further reply"))
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        if reply.hang_up:
+            handler.close_connection = True
+            return
         chunked = not reply.until_closed
         handler.send_response(reply.status)
         for name, value in reply.headers.items():

@@ -179,25 +179,3 @@ class Journal:
                 break
             shared += 1
         return asked.model_copy(update={"shared": shared, "messages": asked.messages[shared:]})
-
-
-class EndOfTape:
-    """The model behind a strict replay: it has no answer."""
-
-    name = "replay"
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        tools: Sequence[Tool] = (),
-        schema: dict[str, Any] | None = None,
-    ) -> Completion:
-        """Nothing, ever.
-
-        Raises:
-            ScriptExhausted: always.
-        """
-        del messages, max_tokens, tools, schema
-        raise ScriptExhausted("there is no model behind this recording", hint="record it anew, or give a --model")

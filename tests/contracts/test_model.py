@@ -13,7 +13,7 @@ from loopback import Loopback, Reply, chunk, page, status, stream, text
 
 from spark.errors import BadCompletion, CutOffCompletion, EndpointError, ModelError
 from spark.models.base import Completion, Message, Model, Tool, ToolCall
-from spark.models.cassette import EndOfTape, Journal, Tape
+from spark.models.cassette import Journal, Tape
 from spark.models.openai import OpenAIModel
 from spark.models.retry import Wire
 from spark.models.scripted import ScriptedModel
@@ -64,7 +64,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Make]:
                 first.complete(PROMPT, max_tokens=20, tools=[BASH])
             if kind == "resumed journal":
                 return Journal(script([]), tmp_path / "calls", "teacher")
-            return Journal(EndOfTape(), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "calls", strict_replay=True))
+            return Journal(ScriptedModel([]), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "calls", strict_replay=True))
 
         yield build
 

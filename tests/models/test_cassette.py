@@ -18,7 +18,7 @@ from spark.budget import Purse
 from spark.errors import BudgetError, CutOffCompletion, EndpointError, RunError, ScriptExhausted
 from spark.models.base import Completion, Message, ToolCall
 from spark.models.callfile import Request, digest_of, journaled_usage, read_call, whole_messages
-from spark.models.cassette import CallNote, EndOfTape, Journal, Tape
+from spark.models.cassette import CallNote, Journal, Tape
 from spark.models.scripted import ScriptedModel
 from spark.records import Usage
 
@@ -168,7 +168,7 @@ def test_a_recording_replays_free_and_says_so(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (tmp_path / "tape").iterdir()} == {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
     purse, notes = Purse(max_usd=0.0, max_tokens=0), list[CallNote]()
     tape = Tape(replay_from=tmp_path / "tape", strict_replay=True)
-    replay = Journal(EndOfTape(), tmp_path / "again", "teacher", purse=purse, tape=tape, on_call=notes.append)
+    replay = Journal(ScriptedModel([]), tmp_path / "again", "teacher", purse=purse, tape=tape, on_call=notes.append)
     assert talk(replay, 2) == ["a", "b"]
     assert [(note.replayed, note.resumed, note.drifted, note.model, note.usage.usd) for note in notes] == [
         (True, False, False, "m", 0.0)
@@ -182,9 +182,9 @@ def test_a_recording_replays_free_and_says_so(tmp_path: Path) -> None:
 def test_a_killed_replay_goes_on_from_its_own_folder(tmp_path: Path) -> None:
     talk(journal(tmp_path / "tape", "a", "b")[0], 2)
     tape = Tape(replay_from=tmp_path / "tape", strict_replay=True)
-    talk(Journal(EndOfTape(), tmp_path / "run", "teacher", tape=tape), 1)
+    talk(Journal(ScriptedModel([]), tmp_path / "run", "teacher", tape=tape), 1)
     notes: list[CallNote] = []
-    assert talk(Journal(EndOfTape(), tmp_path / "run", "teacher", tape=tape, on_call=notes.append), 2) == ["a", "b"]
+    assert talk(Journal(ScriptedModel([]), tmp_path / "run", "teacher", tape=tape, on_call=notes.append), 2) == ["a", "b"]
     assert [(note.replayed, note.resumed) for note in notes] == [(True, True), (True, False)]
 
 
@@ -192,7 +192,7 @@ def test_a_replay_to_other_questions_drifts_and_keeps_what_was_really_asked(tmp_
     journal(tmp_path / "tape", "a")[0].complete([user("then")], max_tokens=5)
     notes: list[CallNote] = []
     for _ in range(2):
-        model = Journal(EndOfTape(), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "tape"), on_call=notes.append)
+        model = Journal(ScriptedModel([]), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "tape"), on_call=notes.append)
         assert model.complete([user("now")], max_tokens=5).text == "a"
     assert [note.drifted for note in notes] == [True, True]
     stored = read_call(tmp_path / "run" / "0001-teacher.json", on_damage="leave")
@@ -211,7 +211,7 @@ def test_a_short_recording_goes_on_with_the_real_model(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_left_alone_and_told(tmp_path: Path) -> None:
     talk(journal(tmp_path / "tape", "a")[0], 1)
     (tmp_path / "tape" / "0001-teacher.json").write_bytes(b"{torn")
-    model = Journal(EndOfTape(), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "tape", strict_replay=True))
+    model = Journal(ScriptedModel([]), tmp_path / "run", "teacher", tape=Tape(replay_from=tmp_path / "tape", strict_replay=True))
     with pytest.raises(ScriptExhausted, match=r"0001-teacher\.json"):
         talk(model, 1)
     assert names(tmp_path / "tape") == ["0001-teacher.json"]
