@@ -36,6 +36,7 @@ from spark.records import Attempt, Record, Step, Trial, Usage
 
 SKILL_FILE = "SKILL.md"
 EVIDENCE_FILE = "evidence.json"
+_PARTIAL = ".partial-"
 
 
 class RunInfo(Record):
@@ -81,7 +82,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        partial = path.with_name(f".{path.name}{_PARTIAL}{secrets.token_hex(4)}")
         with partial.open("wb") as file:
             file.write(content.encode("utf-8", "replace") if isinstance(content, str) else content)
             file.flush()
@@ -267,8 +268,13 @@ class RunDir:
             finally:
                 os.close(descriptor)
 
-    def heal_events(self) -> None:
-        """Close a torn last line, so that the next event starts on its own."""
+    def heal(self) -> None:
+        """After a kill: close a torn last line, so that the next event starts on its own, and drop files that were not yet whole.
+
+        Only for the process that holds the run.
+        """
+        for path in self.root.rglob(f".*{_PARTIAL}*"):
+            path.unlink(missing_ok=True)
         path = self.root / "events.jsonl"
         if path.exists() and (size := path.stat().st_size):
             with path.open("r+b") as file:

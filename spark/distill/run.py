@@ -98,7 +98,7 @@ def distill(
     brakes = Brakes()
     with directory.locked(), interrupts(brakes, lambda text: reporter.on(Warned(message=text))):
         started = time.monotonic()
-        directory.heal_events()
+        directory.heal()
         _restore(purse, directory, plan.tasks)
         tasks = tuple(task.name for task in plan.tasks)
         tau = None if plan.settings.pdi.policy == "off" else plan.settings.pdi.tau
