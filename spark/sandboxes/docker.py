@@ -49,7 +49,7 @@ class DockerProvider:
         self._run = run
         self._guard = threading.Lock()
         self._connection: Engine | None = None
-        self._images: dict[str, tuple[docker_image.Environment, str]] = {}
+        self._images: dict[str, docker_image.Built] = {}
         self._removals: list[Future[None]] = []
         self._remover = ThreadPoolExecutor(1, thread_name_prefix="spark-docker-remover")
 
@@ -63,16 +63,10 @@ class DockerProvider:
 
     def build(self, task: Task) -> Image:
         """As the contract says; the classic builder makes it, with network."""
-        engine = self._engine()
-        found = docker_image.find(engine, task)
-        if found is None:
-            docker_image.build(engine, task, self._run)
-            found = docker_image.find(engine, task)
-        if found is None:
-            raise SandboxError(f"the image of task {task.name!r} is gone as soon as it is made")
-        image, environment, user = found
-        self._images[image.ref] = environment, user
-        return image
+        ref = docker_image.tag(task)
+        if ref not in self._images:
+            self._images[ref] = docker_image.built(self._engine(), task, self._run)
+        return self._images[ref].image_for(task)
 
     @contextmanager
     def open(self, image: Image, limits: Limits, *, env: Mapping[str, str] | None = None) -> Generator[Sandbox]:
@@ -127,7 +121,7 @@ class DockerProvider:
             return self._connection
 
     def _create(self, image: Image, limits: Limits) -> str:
-        environment, _ = self._images[image.ref]
+        environment = self._images[image.ref].environment
         memory = limits.memory_mib * _MIB
         host = {
             "network_mode": "bridge" if limits.network else "none",
@@ -156,8 +150,8 @@ class DockerProvider:
         return min(limits.cpus, float(self._engine().facts.get("NCPU") or limits.cpus))
 
     def _defaults(self, image: Image, env: Mapping[str, str] | None) -> Defaults:
-        environment, user = self._images[image.ref]
-        return Defaults(user=user, cwd=image.workdir, env=dict(env or {}), rm=environment.rm)
+        made = self._images[image.ref]
+        return Defaults(user=made.user, cwd=image.workdir, env=dict(env or {}), rm=made.environment.rm, known=made.known)
 
     def _info(self, image: Image, limits: Limits) -> SandboxInfo:
         facts = self._engine().facts

@@ -27,12 +27,15 @@ _LOST = "�"
 
 
 class Defaults(NamedTuple):
-    """How commands start unless told otherwise, and the image's own `rm`, by its path."""
+    """How commands start unless told otherwise, and what is known of the image."""
 
     user: str
     cwd: str
     env: Mapping[str, str]
     rm: str
+    """Its own `rm`, by its path."""
+    known: dict[str, bool]
+    """Paths asked for before, and whether they are in the image: shared by its boxes."""
 
 
 class DockerBox:
@@ -134,15 +137,22 @@ class DockerBox:
 
     def unpack(self, archive: bytes) -> None:
         """As the contract says; absolute names, `..`, devices and hard links are refused."""
-        self._put(files.checked(archive), archive)
+        if (above := files.checked(archive)) is not None:
+            self._put(above, archive)
 
     def _put(self, above: Sequence[str], archive: bytes) -> None:
         self._check_open()
+        fresh = files.missing(above, self._exists)
         self._touched = True
-        self._engine.put(self.container, files.directories(files.missing(above, self._exists)) + archive)
+        self._engine.put(self.container, files.directories(fresh) + archive)
 
     def _exists(self, path: str) -> bool:
-        return self._engine.stat(self.container, path) is not None
+        if self._touched:
+            return self._engine.stat(self.container, path) is not None
+        known = self.defaults.known
+        if path not in known:
+            known[path] = self._engine.stat(self.container, path) is not None
+        return known[path]
 
     def remove(self, paths: Sequence[str]) -> None:
         """As the contract says. The box's `rm` does it, since the engine cannot; that it did is seen from outside.

@@ -15,8 +15,9 @@ import tarfile
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spark.config import cache_dir
 from spark.errors import BuildError, SandboxError, UnsupportedTask
@@ -56,31 +57,35 @@ def tag(task: Task) -> str:
     return f"spark-task:{task.image_digest[:40]}"
 
 
-def find(engine: Engine, task: Task) -> tuple[Image, Environment, str] | None:
-    """The task's image if it is there, what it says of itself, and the user that commands run as."""
-    found = engine.image(tag(task))
-    if found is None:
-        return None
-    config: Mapping[str, Any] = found["Config"]
-    labels: Mapping[str, str] = config.get("Labels") or {}
-    if _LABEL not in labels:
-        return None
-    environment = Environment.model_validate_json(labels[_LABEL])
-    made_here = f"{environment.base} was made from Debian packages, not pulled"
-    image = Image(
-        provider="docker",
-        ref=tag(task),
-        digest=task.image_digest,
-        base=environment.base,
-        workdir=task.workdir or config.get("WorkingDir") or "/",
-        commands=frozenset(environment.commands),
-        notes=(made_here,) if _MADE_HERE in labels else (),
-    )
-    return image, environment, config.get("User") or "0:0"
+@dataclass(frozen=True)
+class Built:
+    """An image that is there, and what is known of it."""
+
+    environment: Environment
+    user: str
+    """Whom commands run as."""
+    workdir: str
+    made_here: bool
+    """Whether its base was made by scripts/engine."""
+    known: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Paths that somebody asked for, and whether they are in it."""
+
+    def image_for(self, task: Task) -> Image:
+        """The same, in the contract's words."""
+        base = self.environment.base
+        return Image(
+            provider="docker",
+            ref=tag(task),
+            digest=task.image_digest,
+            base=base,
+            workdir=task.workdir or self.workdir,
+            commands=frozenset(self.environment.commands),
+            notes=(f"{base} was made from Debian packages, not pulled",) if self.made_here else (),
+        )
 
 
-def build(engine: Engine, task: Task, run: str) -> None:
-    """Make it, unless somebody else just has.
+def built(engine: Engine, task: Task, run: str) -> Built:
+    """The task's image, made now unless it is there.
 
     Raises:
         BuildError: the Dockerfile failed or the time was up; ends with the tail of the output.
@@ -88,17 +93,36 @@ def build(engine: Engine, task: Task, run: str) -> None:
         TaskError: environment/ cannot be read.
         SandboxError: the engine failed.
     """
-    with _alone(task.image_digest):
-        if find(engine, task) is not None:
-            return
-        context = tree_archive(Path(task.path) / "environment", "")
-        raw = _build(engine, context, task)
-        programs = _programs(engine, raw, task, run)
-        names = {path.rpartition("/")[2]: path for path in reversed(programs)}
-        if lacking := [name for name in _NEEDED if name not in names]:
-            raise UnsupportedTask(f"task {task.name!r}: its image has no {', '.join(lacking)}; a box needs {', '.join(_NEEDED)}")
-        environment = Environment(base=_base(task), commands=tuple(sorted(names)), sleep=names["sleep"], rm=names["rm"])
-        _build(engine, _dockerfile(f"FROM {raw}\n"), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
+    found = _find(engine, task)
+    if found is None:
+        with _alone(task.image_digest):
+            found = _find(engine, task)
+            if found is None:
+                _make(engine, task, run)
+                found = _find(engine, task)
+    if found is None:
+        raise SandboxError(f"the image of task {task.name!r} was gone as soon as it was made")
+    return found
+
+
+def _find(engine: Engine, task: Task) -> Built | None:
+    found = engine.image(tag(task))
+    config: Mapping[str, Any] = found["Config"] if found else {}
+    labels: Mapping[str, str] = config.get("Labels") or {}
+    if _LABEL not in labels:
+        return None
+    environment = Environment.model_validate_json(labels[_LABEL])
+    return Built(environment, config.get("User") or "0:0", config.get("WorkingDir") or "/", _MADE_HERE in labels)
+
+
+def _make(engine: Engine, task: Task, run: str) -> None:
+    raw = _build(engine, tree_archive(Path(task.path) / "environment", ""), task)
+    programs = _programs(engine, raw, task, run)
+    names = {path.rpartition("/")[2]: path for path in reversed(programs)}
+    if lacking := [name for name in _NEEDED if name not in names]:
+        raise UnsupportedTask(f"task {task.name!r}: its image has no {', '.join(lacking)}; a box needs {', '.join(_NEEDED)}")
+    environment = Environment(base=_base(task), commands=tuple(sorted(names)), sleep=names["sleep"], rm=names["rm"])
+    _build(engine, _dockerfile(f"FROM {raw}\n"), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
 
 
 @contextmanager
@@ -128,7 +152,7 @@ def _build(engine: Engine, context: bytes, task: Task, *, labels: Mapping[str, s
     try:
         for message in _messages(engine, context, params, task.limits.build_seconds, out_of_time):
             said.append(str(message.get("stream", message.get("error", ""))))
-            made = (message.get("aux") or {}).get("ID", made)
+            made = _image_id(message.get("aux")) or made
             if "error" in message:
                 made = ""
                 break
@@ -139,6 +163,10 @@ def _build(engine: Engine, context: bytes, task: Task, *, labels: Mapping[str, s
         return made
     end = f"was not built within {task.limits.build_seconds:g} s" if out_of_time.is_set() else "could not be built"
     raise BuildError(f"the image of task {task.name!r} {end}:\n{''.join(said)[-_TAIL_CHARS:]}", hint=_BUILD_HINT)
+
+
+def _image_id(aux: Any) -> str:
+    return str(cast(dict[str, Any], aux).get("ID", "")) if isinstance(aux, dict) else ""
 
 
 def _messages(
