@@ -18,7 +18,7 @@ from typing import NamedTuple
 from spark.distill.answers import instance_answers, leaks
 from spark.distill.evidence import evidence_markdown
 from spark.distill.provenance import Extracted, extract
-from spark.errors import BadCompletion, CutOffCompletion, SkillError
+from spark.errors import BadCompletion, ContextOverflow, CutOffCompletion, SkillError
 from spark.models.base import Message, Model
 from spark.prompts import render
 from spark.records import Evidence, Provenance, Record, Task
@@ -68,22 +68,33 @@ def write_skill(
     draft and whether it was the last.
 
     Raises:
-        ModelError: the endpoint failed or the prompt is too long for it; a completion that is bad or cut off is a refused draft instead.
+        ModelError: the endpoint failed. A completion that is bad or cut off is a refused draft instead; evidence that does not fit the
+            model ends the matter, for asking again cannot help.
     """
     wrong: tuple[str, ...] = ()
     repair = ""
-    forgiven = False
+    spare: tuple[Skill, Extracted] | None = None  # sound, and back for its citations alone: ships if nothing better comes
+    sent_back = False
     for turn in range(1, DRAFTS + 1):
-        draft, failure = _draft(scribe, _question(task, evidence, repair))
+        last = turn == DRAFTS
+        try:
+            draft, failure = _draft(scribe, _question(task, evidence, repair))
+        except ContextOverflow as error:
+            wrong = (f"the evidence does not fit the model: {error.message}",)
+            on_refused(wrong, spare is None)
+            break
         judged = _Judged(None, [failure], []) if failure else _judge(draft, evidence, answers)
-        if judged.sound and (forgiven or not judged.uncited or turn == DRAFTS):
-            skill, extracted = judged.sound
-            return Authored(skill=skill, provenance=_provenance(task, run, skill, extracted))
+        spare = judged.sound or spare
+        if judged.sound and (sent_back or last or not judged.uncited):
+            break
         wrong = tuple((judged.faults + judged.uncited)[:_MAX_PROBLEMS])
-        forgiven = forgiven or bool(judged.uncited)
-        on_refused(wrong, turn == DRAFTS)
+        sent_back = sent_back or bool(judged.uncited)
+        on_refused(wrong, last and spare is None)
         repair = "\n\n" + render("skill-repair", problems="\n".join(f"- {problem}" for problem in wrong), draft=_shown(draft))
-    return Authored(problems=wrong)
+    if spare is None:
+        return Authored(problems=wrong)
+    skill, extracted = spare
+    return Authored(skill=skill, provenance=_provenance(task, run, skill, extracted))
 
 
 def _question(task: Task, evidence: Evidence, repair: str) -> list[Message]:

@@ -18,7 +18,7 @@ def _names(text: str) -> frozenset[str]:
 
 LOW_SIGNAL = _names(
     """ls cat pwd echo printf head tail less more wc file stat tree find which type whoami id env date true clear history sleep
-    cd export set du df nl uname hostname command grep egrep fgrep rg"""
+    cd export set du df nl uname hostname command grep egrep fgrep rg sed sort uniq cut tr"""
 )
 """They look and do not change: kept only when their output goes into a file."""
 _WRITES_LAST = _names("cp mv install ln rsync scp")

@@ -157,6 +157,16 @@ def test_missing_citations_are_never_the_reason_for_no_skill() -> None:
     assert len(asked.authored.provenance.uncited) == 1
 
 
+def test_a_draft_that_only_lacked_citations_ships_if_nothing_better_comes() -> None:
+    bad = GOOD.replace("binary STL.", "binary STL of 34648.1275 mm3.")
+    for later in ([bad, bad], [BadCompletion("HTML"), bad], [ContextOverflow("9000 tokens")]):
+        asked = Asked([UNCITED, *later])
+        assert asked.authored.skill == parse_skill(CLEAN)
+        assert asked.authored.provenance
+        assert len(asked.authored.provenance.uncited) == 1
+        assert [final for _, final in asked.refused] == [False] * len(asked.refused)
+
+
 def test_a_cut_off_or_bad_completion_is_a_refused_draft() -> None:
     asked = Asked([CutOffCompletion("limit", text=GOOD[:200]), BadCompletion("HTML, not a completion"), GOOD])
     assert asked.authored.skill
@@ -171,12 +181,18 @@ def test_a_sound_looking_draft_that_was_cut_off_does_not_ship() -> None:
     assert Asked(cut).authored.skill is None
 
 
-@pytest.mark.parametrize("error", [EndpointError("503"), AuthError("key"), ContextOverflow("long")])
+@pytest.mark.parametrize("error", [EndpointError("503"), AuthError("key")])
 def test_infrastructure_is_no_refusal(error: ModelError) -> None:
     with pytest.raises(type(error)):
         Asked([error])
     with pytest.raises(ScriptExhausted):
         Asked(["bad"])
+
+
+def test_evidence_that_does_not_fit_the_model_ends_the_matter() -> None:
+    asked = Asked([ContextOverflow("9000 tokens, at most 8192"), GOOD])
+    assert asked.authored.skill is None
+    assert asked.refused == [(("the evidence does not fit the model: 9000 tokens, at most 8192",), True)]
 
 
 @pytest.mark.parametrize("info", ["", "markdown", "md"])
