@@ -43,7 +43,7 @@ SETTINGS = (
     Setting("base_url", "--base-url", "OPENAI_BASE_URL", "teacher.base_url"),
     Setting("key_name", "", "", "teacher.key_name"),
     Setting("summary_model", "--summary-model", "SPARK_SUMMARY_MODEL", "scribe.model"),
-    Setting("summary_base_url", "--summary-api-base", "SPARK_SUMMARY_BASE_URL", "scribe.base_url"),
+    Setting("summary_base_url", "--summary-base-url", "SPARK_SUMMARY_BASE_URL", "scribe.base_url"),
     Setting("summary_key_name", "", "", "scribe.key_name"),
     Setting("sandbox", "--sandbox", "SPARK_SANDBOX", "run.sandbox"),
     Setting("parallelism", "--parallelism", "SPARK_PARALLELISM", "run.parallelism"),
@@ -144,15 +144,6 @@ class Config(Record):
         if key is None:
             raise AuthError(f"no key for the {role}'s endpoint {shown_url(url)!r}", hint=f"set {key_name} in the environment or .env")
         return Endpoint(role=role, model=model, base_url=url, api_key=key, key_name=key_name)
-
-    def limited(self, limits: Limits) -> Limits:
-        """A task's limits with those of spark.toml in their place."""
-        return Limits.model_validate({**limits.model_dump(), **self.limits})
-
-    def resolved(self) -> dict[str, Any]:
-        """Every setting as JSON values, for run.json: no key, and no password of a URL."""
-        settings = self.model_dump(mode="json", exclude={"keys"})
-        return {**settings, "base_url": shown_url(self.base_url), "summary_base_url": shown_url(self.summary_base_url)}
 
 
 def load(
