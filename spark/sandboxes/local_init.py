@@ -20,7 +20,7 @@ from spark.sandboxes.linux import NEW_CGROUP, NEW_IPC, NEW_MOUNT, NEW_NET, NEW_P
 INIT_CAPABILITY = "CAP_SYS_PTRACE"
 _INIT_MASK = 1 << 19
 _READY_SECONDS = 20.0
-_PAUSE_SECONDS = 0.0002
+_PAUSE_SECONDS = 0.0004
 _COMPLAINT_BYTES = 2_000
 
 
@@ -110,8 +110,9 @@ def enter_box(init: Init, *, network: bool, capabilities: int, users: int) -> No
 
     The caller's own capabilities in the box's user namespace stay: it changes users and kills.
     """
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:  # noqa: PTH123
-        score.write("1000")  # a host short of memory takes it from the boxes first
+    score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(score, b"1000")  # a host short of memory takes it from the boxes first
+    os.close(score)
     enter(init.pidfd, NEW_MOUNT | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_PID | (0 if network else NEW_NET))
     if users > 1:
         os.setgroups([])

@@ -10,6 +10,7 @@ A box that is reopened keeps its directory: what is to be as in the image is put
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -53,14 +54,21 @@ class BoxTree:
             SandboxError: it cannot be copied.
         """
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        for mount, below in self.layers.mounts.items():
-            upper = self.upper(mount)
-            if self.layers.copied:
-                copy_tree(Path(below[0]), upper)
-            else:
-                upper.mkdir()
-                upper.chmod(0o755)
-                (self.directory / f"{upper.name}.work").mkdir()
+        for mount in self.layers.mounts:
+            self._begin(mount)
+
+    def _begin(self, mount: str) -> None:
+        upper = self.upper(mount)
+        if self.layers.copied:
+            copy_tree(Path(self.layers.mounts[mount][0]), upper)
+            return
+        upper.mkdir()
+        upper.chmod(0o755)
+        (self.directory / f"{upper.name}.work").mkdir(exist_ok=True)
+
+    def _begin_anew(self, mount: str) -> None:
+        delete_tree(self.upper(mount))
+        self._begin(mount)
 
     def upper(self, mount: str) -> Path:
         """Where what the box writes below `mount` lies."""
@@ -95,11 +103,18 @@ class BoxTree:
         Raises:
             SandboxError: the disk failed.
         """
-        for path in sorted(paths):
-            mount = max((mount for mount in self.layers.mounts if path.startswith(mount + "/")), key=len)
-            inner = path.removeprefix(mount).strip("/")
+        for path in sorted(posixpath.normpath(path) for path in paths):
             try:
-                if self.layers.copied:
+                for mount in self.layers.mounts:
+                    if mount == path or mount.startswith(path.rstrip("/") + "/"):
+                        self._begin_anew(mount)
+                mount = max((mount for mount in self.layers.mounts if path.startswith(mount + "/")), key=len)
+                inner = path.removeprefix(mount).strip("/")
+                if path in self.layers.mounts:
+                    continue
+                if path == "/":
+                    self._begin_anew("")
+                elif self.layers.copied:
                     self._copy_back(mount, inner)
                 else:
                     _uncover(str(self.upper(mount)), self.layers.mounts[mount], inner.split("/"))

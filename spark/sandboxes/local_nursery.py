@@ -5,6 +5,7 @@ Forking it is cheap and safe, where forking us, with our threads and our size, i
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import select
@@ -21,6 +22,8 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     hide_arguments()
+    gc.disable()
+    gc.freeze()  # a collection would write to every page that a fork shares
     orders = socket.socket(fileno=fd)
     orders.set_inheritable(False)
     owner = os.pidfd_open(os.getppid())

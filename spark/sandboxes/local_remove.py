@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Callable
 
@@ -88,32 +89,39 @@ def _opened(parent: int, name: str) -> int:
 
 def _empty(top: int) -> None:
     """Level by level: what is deeper is moved up to `top` first, so that depth costs neither stack nor descriptors."""
-    for turn in range(_PASSES):
+    for _ in range(_PASSES):
         names = names_in(top)
         if not names:
             return
-        for place, name in enumerate(names):
+        for name in names:
             if _unlinked(top, name):
                 continue
             inner = _opened(top, name)
             try:
-                _raise_children(top, inner, f"{turn}-{place}")
+                _raise_children(top, inner)
             finally:
                 os.close(inner)
             _unlinked(top, name)
 
 
-def _raise_children(top: int, inner: int, label: str) -> None:
-    for place, child in enumerate(names_in(inner)):
+def _raise_children(top: int, inner: int) -> None:
+    for child in names_in(inner):
         if _unlinked(inner, child):
             continue
         try:
-            _move(inner, child, top, _ASIDE.format(f"{label}-{place}"))
+            _move(inner, child, top)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             remove_entry(inner, child)  # an image's own directory cannot be moved on an overlay, and is no deeper than its author made it
 
 
-def _move(parent: int, name: str, to: int, new: str) -> None:
-    _allowed(parent, lambda: os.rename(name, new, src_dir_fd=parent, dst_dir_fd=to))
+def _move(parent: int, name: str, to: int) -> None:
+    def act() -> None:
+        os.rename(name, _ASIDE.format(secrets.token_hex(8)), src_dir_fd=parent, dst_dir_fd=to)
+
+    try:
+        act()
+    except PermissionError:
+        lift(parent, name)  # its entry for the directory above changes too
+        _allowed(parent, act)

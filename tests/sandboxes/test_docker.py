@@ -1,0 +1,316 @@
+"""The docker sandbox beyond the common contract: what it asks of the engine, what an agent may break in its own box, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from task_dir import make
+
+from spark.errors import BuildError, SandboxError, UnsupportedTask
+from spark.records import Limits, Task
+from spark.sandboxes import docker as docker_sandbox
+from spark.sandboxes.base import Image, Sandbox
+from spark.sandboxes.docker import DockerProvider
+from spark.sandboxes.docker_box import DockerBox
+from spark.tasks import load_task
+
+pytestmark = pytest.mark.docker
+
+RUN = f"test-docker-{os.getpid()}"
+LIMITS = Limits(memory_mib=256, pids=64, cpus=1.0)
+OFFLINE = 'schema_version = "1.4"\n[environment]\nnetwork_mode = "no-network"\nbuild_timeout_sec = {seconds}\n'
+
+
+def task_with(root: Path, dockerfile: str, seconds: int = 120) -> Task:
+    make(root, OFFLINE.format(seconds=seconds))
+    (root / "environment/Dockerfile").write_text(dockerfile)
+    return load_task(root)
+
+
+@pytest.fixture(scope="module")
+def provider() -> Generator[DockerProvider]:
+    made = DockerProvider(RUN)
+    reason = made.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def image(provider: DockerProvider, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    root = tmp_path_factory.mktemp("task") / "plain"
+    return provider.build(task_with(root, "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n"))
+
+
+@pytest.fixture
+def box(provider: DockerProvider, image: Image) -> Generator[Sandbox]:
+    with provider.open(image, LIMITS) as opened:
+        yield opened
+
+
+def sh(box: Sandbox, command: str, seconds: float = 30.0) -> str:
+    return box.exec(command, timeout_seconds=seconds).stdout
+
+
+def inspected(box: Sandbox) -> dict[str, Any]:
+    assert isinstance(box, DockerBox)
+    return json.loads(subprocess.run(["docker", "inspect", box.container], capture_output=True, check=True).stdout)[0]
+
+
+def containers(label: str) -> list[str]:
+    asked = ["docker", "ps", "-aq", "--filter", f"label={label}"]
+    return subprocess.run(asked, capture_output=True, check=True, text=True).stdout.split()
+
+
+def test_what_is_asked_of_the_engine(box: Sandbox) -> None:
+    found = inspected(box)
+    host = found["HostConfig"]
+    assert (host["NetworkMode"], host["Init"], host["CapDrop"], host["SecurityOpt"]) == ("none", True, ["ALL"], ["no-new-privileges"])
+    assert (host["Memory"], host["MemorySwap"], host["PidsLimit"], host["NanoCpus"]) == (256 * 2**20, 256 * 2**20, 64, 10**9)
+    assert not found["Mounts"]
+    assert not host["Privileged"]
+    assert not {"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "NET_RAW", "MKNOD"} & set(host["CapAdd"])
+    assert found["Config"]["Labels"]["spark.run"] == RUN
+    assert sh(box, "ls /var/run/docker.sock /run/docker.sock 2>/dev/null") == ""
+
+
+def test_the_limits_hold_and_are_on_record(box: Sandbox) -> None:
+    assert set(box.info.held) == {"memory", "pids", "cpus", "network"}, box.info.notes
+    spin = "import time\nt = time.monotonic()\nwhile time.monotonic() - t < 1.5: pass\nprint(time.process_time())"
+    threads = f"for i in 1 2 3; do python3 -c '{spin}' & done; wait"
+    used = sum(float(line) for line in sh(box, threads).split())
+    assert used < 2.2, "three busy loops for 1.5 s on one cpu"
+    assert box.exec("python3 -c 'x = bytearray(400 << 20)'", timeout_seconds=30).exit_code != 0
+
+
+def test_more_cpus_than_there_are_is_said_and_not_refused(provider: DockerProvider, image: Image) -> None:
+    with provider.open(image, Limits(cpus=4096)) as box:
+        assert sh(box, "echo on") == "on\n"
+        assert any("4096 cpus" in note for note in box.info.notes), box.info
+
+
+def test_root_of_the_box_can_do_what_installing_needs(box: Sandbox) -> None:
+    done = box.exec(
+        "touch f && chown worker f && chmod 4755 f && su worker -c 'id -un' && chown 0:0 f && "
+        "(su worker -c 'exec sleep 100' & sleep 0.5; pkill -u worker 2>/dev/null || kill -9 $(grep -l sleep /proc/[0-9]*/comm "
+        "| cut -d/ -f3 | tail -1))",
+        timeout_seconds=30,
+    )
+    assert (done.exit_code, done.stdout.split()[:1]) == (0, ["worker"]), done
+
+
+def test_commands_of_another_user(box: Sandbox) -> None:
+    ran = box.exec("id -un; echo $HOME; touch /etc/x 2>/dev/null || echo no", timeout_seconds=30, user="worker")
+    assert ran.stdout == "worker\n/home/worker\nno\n"
+    with pytest.raises(SandboxError, match="nobody-at-all"):
+        box.exec("true", timeout_seconds=30, user="nobody-at-all")
+
+
+def test_a_command_that_cannot_start_is_its_own_fault(box: Sandbox) -> None:
+    assert box.exec("true", timeout_seconds=30, cwd="/not/there").exit_code in (126, 127)
+    assert box.exec("echo " + "x" * 200_000, timeout_seconds=30).exit_code == 126
+    assert box.exec("echo \0", timeout_seconds=30).exit_code == 126
+    assert sh(box, "echo well") == "well\n"
+
+
+def test_an_agent_that_kills_its_own_box_finds_its_files_again(box: Sandbox) -> None:
+    ran = box.exec("echo kept > /app/kept; kill -9 -1", timeout_seconds=30)
+    assert ran.exit_code == 137
+    assert sh(box, "cat /app/kept") == "kept\n"
+
+
+def test_a_time_limit_holds_where_bash_was_replaced(box: Sandbox) -> None:
+    sh(
+        box,
+        "cp /bin/bash /bin/real; printf '#!/bin/real\\n[[ $* == *scan* ]] && exit 0\\nexec /bin/real \"$@\"\\n' > /bin/fake; chmod +x /bin/fake",
+    )
+    sh(box, "rm /bin/bash; mv /bin/fake /bin/bash")
+    began = time.monotonic()
+    assert box.exec("trap '' TERM; setsid sleep 500; sleep 500", timeout_seconds=1.0).exit_code is None
+    assert time.monotonic() - began < 20
+    assert "sleep500" not in sh(box, "cat /proc/[0-9]*/cmdline | tr -d '\\0'")
+
+
+def test_the_output_of_a_flood_is_never_held_whole(box: Sandbox) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ran = box.exec("head -c 300000000 /dev/zero", timeout_seconds=60, output_bytes=10_000)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert (ran.exit_code, ran.dropped_bytes) == (0, 300_000_000 - 10_000)
+    assert grown_kib < 30_000
+
+
+def test_a_flood_without_end_is_ended(box: Sandbox) -> None:
+    began = time.monotonic()
+    ran = box.exec("yes", timeout_seconds=1.0, output_bytes=10_000)
+    assert ran.exit_code is None
+    assert ran.dropped_bytes > 0
+    assert time.monotonic() - began < 15
+
+
+def test_links_in_circles_and_files_without_end(box: Sandbox) -> None:
+    sh(
+        box,
+        "mkdir /logs; ln -s reward.txt /logs/reward.txt; truncate -s 5T /logs/big; ln -s /logs /logs/in; mkdir /o; ln /logs/big /o/twin",
+    )
+    assert box.read("/logs/reward.txt", max_bytes=100) is None
+    assert box.read("/logs/reward.txt/below", max_bytes=100) is None
+    assert box.read("/" + "x" * 300, max_bytes=100) is None
+    assert box.read("/logs/big", max_bytes=100) == b"\0" * 100
+    assert "/logs/big" in box.pack(["/logs"], max_bytes=10_000).left_out
+    box.remove(["/logs"])
+    assert box.read("/o/twin", max_bytes=1) == b"\0"
+
+
+def test_a_file_of_two_names_is_packed_twice(box: Sandbox) -> None:
+    sh(box, "mkdir out; echo same > out/a; ln out/a out/b")
+    packed = box.pack(["/app/out"], max_bytes=100_000)
+    assert packed.left_out == ()
+    sh(box, "rm -r out")
+    box.unpack(packed.archive)
+    assert sh(box, "cat out/a out/b") == "same\nsame\n"
+
+
+SABOTAGE = """
+cp /bin/true /app/evil
+printf '#!/bin/bash\\ntouch /app/rm-ran\\n' > /bin/rm; printf '#!/bin/bash\\ntouch /app/sleep-ran; exec /bin/tail -f /dev/null\\n' > /bin/sleep
+echo /app/evil.so > /etc/ld.so.preload
+mkdir /planted; touch /planted/file /app/$(printf 'odd\\377name')
+echo 6.6.6.6 bad >> /etc/hosts; touch /dev/shm/left
+"""
+
+
+def test_a_snapshot_undoes_what_it_is_told_to_with_nothing_of_the_agents(provider: DockerProvider, image: Image) -> None:
+    with provider.open(image, LIMITS) as box:
+        sh(box, SABOTAGE)
+        without = [change.path for change in box.changes() if change.path not in ("/app/evil",)]
+        assert {"/usr/bin/rm", "/usr/bin/sleep", "/etc/ld.so.preload", "/planted", "/app/odd�name"} <= set(without)
+        with provider.reopen(box, image, LIMITS, without=without) as again:
+            assert (
+                sh(again, "ls /app /planted /dev/shm /etc/ld.so.preload 2>/dev/null; grep bad /etc/hosts") == "/app:\nevil\n\n/dev/shm:\n"
+            )
+            assert {change.path for change in again.changes()} == {"/app/evil"}
+        with pytest.raises(SandboxError, match="closed"):
+            box.exec("true", timeout_seconds=5)
+
+
+def test_many_replaced_files_are_brought_back_in_one_go(provider: DockerProvider, image: Image) -> None:
+    with provider.open(image, LIMITS) as box:
+        sh(box, "for f in $(ls /usr/lib/python3.11/*.py | head -150); do echo raise SystemExit > $f; done")
+        without = [change.path for change in box.changes()]
+        assert len(without) == 150
+        began = time.monotonic()
+        with provider.reopen(box, image, LIMITS, without=without) as again:
+            assert again.changes() == ()
+            assert time.monotonic() - began < 30
+            assert sh(again, "python3 -c 'import abc, ast, json; print(1)'") == "1\n"
+
+
+def test_nothing_is_left_behind(image: Image, tmp_path: Path) -> None:
+    provider = DockerProvider(f"{RUN}-left")
+    task = task_with(tmp_path / "again", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n")
+    with provider.open(provider.build(task), LIMITS) as box:
+        sh(box, "sleep 1000 &")
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.2, "leaving a box does not wait for its removal"
+    provider.close()
+    assert containers(f"spark.run={RUN}-left") == []
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from spark.records import Limits
+from spark.sandboxes.docker import DockerProvider
+from spark.tasks import load_task
+provider = DockerProvider(sys.argv[1])
+with provider.open(provider.build(load_task(Path(sys.argv[2]))), Limits()) as box:
+    box.exec("true", timeout_seconds=60)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("by", ["the next of the same run", "doctor"])
+def test_what_a_killed_process_left_is_found(tmp_path: Path, by: str) -> None:
+    run = f"{RUN}-killed-{by.split()[-1]}"
+    task = task_with(tmp_path / "left", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n")
+    subprocess.run([sys.executable, "-c", KILLED, run, task.path], check=False, timeout=120)
+    assert len(containers(f"spark.run={run}")) == 1
+    if by == "doctor":
+        assert docker_sandbox.clean_leftovers() >= 1
+    else:
+        provider = DockerProvider(run)
+        assert provider.unavailable() is None
+        provider.close()
+    assert containers(f"spark.run={run}") == []
+
+
+def test_processes_build_an_image_once(tmp_path: Path) -> None:
+    stamp = time.time_ns()
+    task = task_with(tmp_path / "once", f"FROM debian:bookworm-slim\nRUN sleep 1; date +%N > /stamp # {stamp}\n")
+    build = (
+        "import sys; from pathlib import Path; from spark.sandboxes.docker import DockerProvider; from spark.tasks import load_task; "
+        "provider = DockerProvider('test-once'); print(provider.build(load_task(Path(sys.argv[1]))).ref); provider.close()"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", build, task.path], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    refs = {process.communicate(timeout=120)[0].strip() for process in running}
+    assert len(refs) == 1
+    history = subprocess.run(["docker", "history", "-q", refs.pop()], capture_output=True, check=True, text=True).stdout
+    dangling = ["docker", "images", "-q", "--filter", "dangling=true"]
+    loose = subprocess.run(dangling, capture_output=True, check=True, text=True).stdout.split()
+    assert history
+    assert not set(loose) & set(history.split()[1:2]), "the image without its label is the parent of the one with it, not a second one"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "wanted"),
+    [
+        ("FROM debian:bookworm-slim\nRUN --mount=type=cache,target=/x true\n", "BuildKit"),
+        ("FROM debian:bookworm-slim\nCOPY nowhere /x\n", "nowhere"),
+        ("FROM debian:bookworm-slim\nSTEP 3\n", "STEP"),
+    ],
+)
+def test_a_dockerfile_that_cannot_be_built_says_why(provider: DockerProvider, tmp_path: Path, dockerfile: str, wanted: str) -> None:
+    with pytest.raises(BuildError, match=wanted):
+        provider.build(task_with(tmp_path / "broken", dockerfile))
+
+
+def test_a_build_has_its_time(provider: DockerProvider, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(BuildError, match="within 3 s"):
+        provider.build(task_with(tmp_path / "slow", f"FROM debian:bookworm-slim\nRUN sleep 60 # {time.time_ns()}\n", seconds=3))
+    assert time.monotonic() - began < 30
+
+
+def test_an_image_without_a_shell_is_refused_by_name(provider: DockerProvider, tmp_path: Path) -> None:
+    root = tmp_path / "bare"
+    make(root, OFFLINE.format(seconds=60))
+    (root / "environment/Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
+    (root / "environment/file").write_text("alone")
+    with pytest.raises(UnsupportedTask, match="bash"):
+        provider.build(load_task(root))
+
+
+def test_an_image_that_runs_as_somebody(provider: DockerProvider, tmp_path: Path) -> None:
+    task = task_with(tmp_path / "user", 'FROM debian:bookworm-slim\nRUN useradd -m worker\nUSER worker\nENTRYPOINT ["/bin/false"]\n')
+    with provider.open(provider.build(task), LIMITS) as box:
+        assert sh(box, "id -un; kill -9 -1 2>/dev/null; echo $?").startswith("worker\n")
+        assert sh(box, "id -un; pwd") == "worker\n/\n"
+        assert box.info.base == "debian:bookworm-slim"
+
+
+def test_no_engine_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    reason = DockerProvider("nowhere").unavailable()
+    assert reason is not None
+    assert "DOCKER_HOST" in reason
+    assert "\n" not in reason
