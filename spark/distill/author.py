@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from pydantic import model_validator
 
 from spark.distill.answers import instance_answers, leaks
 from spark.distill.evidence import evidence_markdown
@@ -43,6 +45,12 @@ class Authored(Record):
     skill: Skill | None = None
     provenance: Provenance | None = None
     problems: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.skill is None) != (self.provenance is None) or (self.skill is None) != bool(self.problems):
+            raise ValueError("a skill comes with its provenance, or there are problems instead")
+        return self
 
 
 class _Judged(NamedTuple):
