@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from spark.agents.bash import BashAgent
 from spark.agents.nop import NopAgent
 from spark.agents.oracle import OracleAgent
+from spark.errors import SandboxError
 from spark.models.base import Completion, ToolCall
 from spark.models.scripted import ScriptedModel
 from spark.records import Task, Verdict, VerifyMode
@@ -37,8 +39,8 @@ EOF
 def provider(request: pytest.FixtureRequest) -> Generator[Provider]:
     try:
         chosen = pick_provider(str(request.param), "test-trial")
-    except Exception as error:
-        pytest.skip(f"this sandbox cannot work here: {error}")
+    except SandboxError as error:
+        pytest.skip(f"this sandbox cannot work here: {error.message}")
     yield chosen
     chosen.close()
 
@@ -64,8 +66,6 @@ def acting(*commands: str) -> BashAgent:
 
 
 def _json(command: str) -> str:
-    import json
-
     return json.dumps({"command": command})
 
 
@@ -90,13 +90,14 @@ def test_the_default_mode_follows_the_declared_outputs(tmp_path: Path, provider:
 FORGERIES = {
     "a process left behind": "nohup bash -c 'while :; do mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; sleep 0.01; done' "
     "> /dev/null 2>&1 & disown",
-    "a reward written before": "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; echo '{\"reward\": 1}' > /logs/verifier/reward.json",
+    "a reward written before": "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; "
+    "echo '{\"reward\": 1}' > /logs/verifier/reward.json",
     "an edited test.sh": "mkdir -p /tests; echo 'echo 1 > /logs/verifier/reward.txt' > /tests/test.sh; chmod 555 /tests/test.sh",
     "a shadowed python3": "for d in /usr/local/sbin /usr/local/bin /usr/bin; do "
     "printf '#!/bin/bash\\necho 1 > /logs/verifier/reward.txt\\n' > $d/python3; chmod +x $d/python3; done",
     "a sitecustomize": "for d in $(/usr/bin/env python3 -c 'import site,sysconfig; "
     'print(*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("stdlib"))\'); do mkdir -p $d; '
-    'echo \'import os; os.system("mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt"); os._exit(0)\' > $d/sitecustomize.py; '
+    "echo 'import os; os.system(\"mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt\"); os._exit(0)' > $d/sitecustomize.py; "
     "cp $d/sitecustomize.py $d/usercustomize.py; echo 'import sitecustomize' > $d/zz.pth; done",
     "a shadowed json module": "echo 'import os; os.system(\"echo 1 > /logs/verifier/reward.txt\"); os._exit(0)' > /app/json.py",
 }
@@ -114,6 +115,7 @@ def test_even_a_shared_box_resists_what_it_can(tmp_path: Path, provider: Provide
     assert verdict_of(make_task(tmp_path / "seven"), acting(FORGERIES[attack]), provider, "shared").reward == 0.0
 
 
+WRITE_R = "echo $r > /logs/verifier/reward.txt\n"
 PYTEST_LIKE = """#!/bin/bash
 cd /app
 # what pytest does by itself: import conftest.py from the root that an ini file marks, and the module named on the command line
@@ -128,10 +130,10 @@ python3 -m pytest --version >/dev/null 2>&1
 @pytest.mark.parametrize(
     "plant",
     [
-        "printf '[pytest]\\n' > /pytest.ini; echo 'open(\"/logs/verifier/reward.txt\",\"w\").write(\"1\")' > /conftest.py",
-        "echo 'open(\"/logs/verifier/reward.txt\",\"w\").write(\"1\")' > /app/pytest.py",
+        'printf \'[pytest]\\n\' > /pytest.ini; echo \'open("/logs/verifier/reward.txt","w").write("1")\' > /conftest.py',
+        'echo \'open("/logs/verifier/reward.txt","w").write("1")\' > /app/pytest.py',
         "mkdir /app/pytest; cp /dev/null /app/pytest/__init__.py; "
-        "echo 'open(\"/logs/verifier/reward.txt\",\"w\").write(\"1\")' > /app/pytest/__main__.py",
+        'echo \'open("/logs/verifier/reward.txt","w").write("1")\' > /app/pytest/__main__.py',
     ],
 )
 def test_planted_pytest_files_are_held_back_and_named(tmp_path: Path, provider: Provider, plant: str) -> None:
@@ -142,7 +144,7 @@ def test_planted_pytest_files_are_held_back_and_named(tmp_path: Path, provider: 
 
 def test_what_an_agent_may_do_is_kept(tmp_path: Path, provider: Provider) -> None:
     """New programs, new packages and changes to ordinary files reach the verifier in snapshot mode."""
-    test = "#!/bin/bash\nif mytool && [ -e /etc/mine.conf ] && [ -e /app/calendar_notes.py ]; then r=1; else r=0; fi\necho $r > /logs/verifier/reward.txt\n"
+    test = "#!/bin/bash\nif mytool && [ -e /etc/mine.conf ] && [ -e /app/calendar_notes.py ]; then r=1; else r=0; fi\n" + WRITE_R
     install = (
         "printf '#!/bin/bash\\ntrue\\n' > /usr/local/bin/mytool; chmod +x /usr/local/bin/mytool; echo x > /etc/mine.conf; "
         "echo > /app/calendar_notes.py"
@@ -157,7 +159,7 @@ def test_what_an_agent_may_do_is_kept(tmp_path: Path, provider: Provider) -> Non
 def test_clean_mode_takes_the_outputs_as_they_are(tmp_path: Path, provider: Provider) -> None:
     """A declared directory replaces the image's: what the agent deleted stays deleted, links are left out."""
     task_root = tmp_path / "seven"
-    test = "#!/bin/bash\nif [ -e /app/old ] || [ -L /app/link ] || [ ! -e /app/new ]; then r=0; else r=1; fi\necho $r > /logs/verifier/reward.txt\n"
+    test = "#!/bin/bash\nif [ -e /app/old ] || [ -L /app/link ] || [ ! -e /app/new ]; then r=0; else r=1; fi\n" + WRITE_R
     make_task(task_root, test=test, outputs=("/app",))
     (task_root / "environment/old").write_text("old")
     (task_root / "environment/Dockerfile").write_text("FROM python:3.11-slim\nWORKDIR /app\nCOPY old /app/old\n")
@@ -174,7 +176,7 @@ def test_clean_mode_takes_the_outputs_as_they_are(tmp_path: Path, provider: Prov
         ("#!/bin/bash\necho nonsense > /logs/verifier/reward.txt\n", "nonsense"),
         ("#!/bin/bash\necho 1.5 > /logs/verifier/reward.txt\n", "1.5"),
         ("#!/bin/bash\necho nan > /logs/verifier/reward.txt\n", "nan"),
-        ("#!/bin/bash\necho '{\"a\": 1, \"b\": 0}' > /logs/verifier/reward.json\n", "reward"),
+        ('#!/bin/bash\necho \'{"a": 1, "b": 0}\' > /logs/verifier/reward.json\n', "reward"),
         ("#!/bin/bash\necho '{\"reward\": true}' > /logs/verifier/reward.json\n", "reward"),
         ("#!/bin/bash\necho 1 > /logs/verifier/reward.txt; echo '[[' > /logs/verifier/reward.json\n", "JSON"),
     ],
@@ -196,7 +198,8 @@ def test_reward_json_counts_first(tmp_path: Path, provider: Provider, reward: st
 
 def test_the_agent_never_meets_the_tests_or_the_solution(tmp_path: Path, provider: Provider) -> None:
     task = make_task(tmp_path / "seven")
-    trial, _ = run_trial(task, task.instruction, acting("ls -d /tests /solution; find / -name solve.sh -o -name test.sh 2>/dev/null"), provider)
+    looking = acting("ls -d /tests /solution; find / -name solve.sh -o -name test.sh 2>/dev/null")
+    trial, _ = run_trial(task, task.instruction, looking, provider)
     seen = trial.transcript.steps[0]
     assert "solve.sh" not in seen.stdout
     assert "test.sh" not in seen.stdout

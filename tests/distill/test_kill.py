@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import loopback
 import mind
@@ -30,9 +30,9 @@ def command(*arguments: str) -> list[str]:
 def still(value: Any) -> Any:
     """A JSON value without what depends on the clock."""
     if isinstance(value, dict):
-        return {key: still(inner) for key, inner in value.items() if key not in VOLATILE}
+        return {key: still(inner) for key, inner in cast("dict[str, Any]", value).items() if key not in VOLATILE}
     if isinstance(value, list):
-        return [still(inner) for inner in value]
+        return [still(inner) for inner in cast("list[Any]", value)]
     return value
 
 

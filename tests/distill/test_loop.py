@@ -107,7 +107,7 @@ def test_the_released_schema_is_read_back(tmp_path: Path, own_provider: Provider
         for attempt in TaskDir(task).attempts()
         if attempt.pdi
     }
-    again = {}
+    again: dict[tuple[str, int], float | None] = {}
     for folder in find([directory.root]):
         recording = read(folder)
         proxy = Proxy(method=SETTINGS.pdi.method, scale=SETTINGS.pdi.scale)
@@ -273,18 +273,27 @@ def test_random_interventions_are_on_record_with_their_odds(tmp_path: Path, own_
         assert ("### Next Strategy" in told) == (attempts[2].injected != "strong")
 
 
-FAULTS = [
-    lambda _good: loopback.status(429, "slow down", {"Retry-After": "0"}),
-    lambda _good: loopback.status(500, "oops", {"Retry-After": "0"}),
-    lambda _good: loopback.page("<html><body>Sign in</body></html>"),
-    lambda good: loopback.Reply(good.pieces[:1], headers=good.headers, cut=True),
-    lambda _good: loopback.text(""),
-    lambda good: loopback.Reply(good.pieces, headers={"Content-Type": "text/event-stream; charset=ISO-8859-1"}),
+def latin(good: loopback.Reply) -> loopback.Reply:
+    return loopback.Reply(good.pieces, headers={"Content-Type": "text/event-stream; charset=ISO-8859-1"})
+
+
+def half(good: loopback.Reply) -> loopback.Reply:
+    return loopback.Reply(good.pieces[:1], headers=good.headers, cut=True)
+
+
+FAULTS: list[Callable[[loopback.Reply], loopback.Reply]] = [
+    lambda _: loopback.status(429, "slow down", {"Retry-After": "0"}),
+    lambda _: loopback.status(500, "oops", {"Retry-After": "0"}),
+    lambda _: loopback.page("<html><body>Sign in</body></html>"),
+    half,
+    lambda _: loopback.text(""),
+    lambda _: loopback.text("cut o", finish="length"),
+    latin,
 ]
 
 
 def test_an_endpoint_on_its_worst_day(tmp_path: Path) -> None:
-    """429, 500, HTML, half a stream, empty and a wrong charset in turns: no poisoned memo, no scored crash, clear lines."""
+    """429, 500, HTML, half a stream, empty, cut off and a wrong charset in turns: no poisoned memo, no scored crash, clear lines."""
     import subprocess
     import sys
 

@@ -62,6 +62,13 @@ def trial(steps: tuple[Step, ...] = ()) -> Trial:
 def ignore(_what: str, _kept: int, _dropped: int) -> None: ...
 
 
+class Cuts(list[tuple[str, int, int]]):
+    """Hears what is cut."""
+
+    def hear(self, what: str, kept: int, dropped: int) -> None:
+        self.append((what, kept, dropped))
+
+
 def test_the_five_sections_are_read_and_written_back() -> None:
     memo = parse_memo(GOOD.replace("### not", "# not"), failed_attempts=1)
     assert memo.verified_facts == "- the file is little-endian"
@@ -175,14 +182,14 @@ def test_what_the_next_attempt_is_told(tmp_path: Path) -> None:
 
 
 def test_a_huge_memo_is_cut_and_the_cut_is_on_record(tmp_path: Path) -> None:
-    cuts: list[tuple[str, int, int]] = []
+    cuts = Cuts()
     told = retry_instruction(
         task(tmp_path),
         memo(last_commands="y" * 250_000),
         attempts_left=1,
         level=None,
         advice="",
-        on_trim=lambda *cut: cuts.append(cut),
+        on_trim=cuts.hear,
     )
     assert len(told) < INJECTED_CHARS + 2_000
     assert [what for what, _, _ in cuts] == ["memo"]
@@ -191,8 +198,8 @@ def test_a_huge_memo_is_cut_and_the_cut_is_on_record(tmp_path: Path) -> None:
 
 @given(st.text(max_size=300), st.integers(3, 100))
 def test_clipping_accounts_for_every_character(text: str, limit: int) -> None:
-    cuts: list[tuple[str, int, int]] = []
-    clipped = clip(text, limit, "x", lambda *cut: cuts.append(cut))
+    cuts = Cuts()
+    clipped = clip(text, limit, "x", cuts.hear)
     if len(text) <= limit:
         assert clipped == text
         assert not cuts
