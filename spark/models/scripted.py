@@ -8,9 +8,8 @@ from typing import Any
 
 from spark.errors import ModelError, ScriptExhausted
 from spark.models.base import Completion, Message, Tool
+from spark.models.retry import CHARS_PER_TOKEN
 from spark.records import Usage
-
-CHARS_PER_TOKEN = 4
 
 
 class ScriptedModel:
