@@ -105,10 +105,6 @@ class Groups:
         }
         return tuple(note for note, holds in facts.items() if holds)
 
-    def leftovers(self, name: str) -> list[Group]:
-        """The groups of all boxes of the process directory `name`."""
-        return [Group((path,)) for parent in set(self.parents.values()) for path in parent.glob(f"{name}.*")]
-
 
 def _candidates() -> list[dict[str, Path]]:
     """Places to try, best first: version 1 hierarchies, then the version 2 group we are in, then the ones above it."""

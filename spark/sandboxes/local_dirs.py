@@ -1,6 +1,6 @@
 """Where boxes lie on the host's disk: one directory for each process of ours, locked while that process lives, gone when it is closed.
 
-    <temp>/spark-local-<random>/     lock, owner.json {run, pid}, one directory for each box
+    <temp>/spark-local-<random>/     lock, owner.json {run, pid, groups}, one directory for each box
     <cache>/local/building-<random>  the same, for images being made (so that a finished one can be renamed into its place)
 
 A directory whose lock is free belongs to a process that was killed: `leftovers` finds it, `clean_leftovers` deletes it and its groups.
@@ -20,12 +20,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from spark.config import cache_dir
-from spark.sandboxes.limits import Groups
+from spark.sandboxes.limits import Group, Groups
 from spark.sandboxes.local_layers import delete_tree
 
 _PREFIX = "spark-local-"
 _BUILDING = "building-"
 _LOCK = "lock"
+_OWNER = "owner.json"
 
 
 def image_cache() -> Path:
@@ -36,19 +37,20 @@ def image_cache() -> Path:
 class Workplace:
     """A process directory and the thread that deletes what is done with."""
 
-    def __init__(self, run: str, *, building: bool = False) -> None:
-        """Raises OSError if no directory can be made."""
-        parent = image_cache() if building else Path(tempfile.gettempdir())
+    def __init__(self, run: str, *, groups: Groups | None = None) -> None:
+        """One for boxes, with their `groups`; without, one in the cache for making images. Raises OSError if no directory can be made."""
+        parent = image_cache() if groups is None else Path(tempfile.gettempdir())
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = Path(tempfile.mkdtemp(prefix=".spark-new-", dir=parent))
         self._lock = os.open(fresh / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        (fresh / "owner.json").write_text(json.dumps({"run": run, "pid": os.getpid()}))
-        prefix = _BUILDING if building else _PREFIX
+        places = sorted(str(place) for place in set(groups.parents.values())) if groups else []
+        (fresh / _OWNER).write_text(json.dumps({"run": run, "pid": os.getpid(), "groups": places}))
+        prefix = _BUILDING if groups is None else _PREFIX
         self.directory = fresh.rename(parent / fresh.name.replace(".spark-new-", prefix))  # locked before it can be found
         self._counter = 0
         self._guard = threading.Lock()
-        self._done: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._done: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._sweeper: threading.Thread | None = None
 
     def place(self) -> Path:
@@ -57,7 +59,7 @@ class Workplace:
             self._counter += 1
             return self.directory / str(self._counter)
 
-    def later(self, action: Callable[[], None]) -> None:
+    def later(self, action: Callable[[], object]) -> None:
         """Do it in the background, in order."""
         with self._guard:
             if self._sweeper is None:
@@ -67,7 +69,8 @@ class Workplace:
 
     def _sweep(self) -> None:
         while (action := self._done.get()) is not None:
-            action()
+            with suppress(OSError):  # what is left is found by the next clean-up
+                action()
 
     def close(self) -> None:
         """Wait for what is under way, then delete the directory."""
@@ -75,7 +78,7 @@ class Workplace:
             self._done.put(None)
             self._sweeper.join()
             self._sweeper = None
-        delete_tree(self.directory)
+        _delete(self.directory)
         with suppress(OSError):
             os.close(self._lock)
 
@@ -87,14 +90,21 @@ def leftovers() -> tuple[Path, ...]:
 
 def clean_leftovers() -> int:
     """How many of them were deleted, with their control groups."""
-    cleaned = 0
-    groups = Groups()
-    for path in leftovers():
-        for group in groups.leftovers(path.name):
-            group.remove()
-        delete_tree(path)
-        cleaned += not path.exists()
-    return cleaned
+    found = leftovers()
+    for path in found:
+        _delete(path)
+    return sum(not path.exists() for path in found)
+
+
+def _delete(path: Path) -> None:
+    """The groups first: the directory says where they are."""
+    places: list[str] = []
+    with suppress(OSError, ValueError):
+        places = json.loads((path / _OWNER).read_text())["groups"]
+    for parent in places:
+        for group in Path(parent).glob(f"{path.name}.*"):
+            Group((group,)).remove()
+    delete_tree(path)
 
 
 def _process_directories() -> Iterator[Path]:
@@ -114,6 +124,8 @@ def _is_ours(path: Path) -> bool:
 def _is_free(path: Path) -> bool:
     try:
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True  # half deleted: it had its lock before it had its name
     except OSError:
         return False
     try:

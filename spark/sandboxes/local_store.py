@@ -97,7 +97,7 @@ class Store:
         return place
 
     def _make(self, place: Path, make: Callable[[Path], object]) -> None:
-        work = Workplace(self._run, building=True)
+        work = Workplace(self._run)
         try:
             fresh = work.directory / "made"
             fresh.mkdir()
