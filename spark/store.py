@@ -30,13 +30,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from spark.errors import RunError, StoreError
+from spark.errors import RunError
 from spark.events import Event, TaskStatus, event_adapter
+from spark.files import PARTIAL, write_atomic, writing
 from spark.records import Attempt, Record, Step, Trial, Usage
 
 SKILL_FILE = "SKILL.md"
 EVIDENCE_FILE = "evidence.json"
-_PARTIAL = ".partial-"
 
 
 class RunInfo(Record):
@@ -72,32 +72,6 @@ class TaskResult(Record):
     """By role."""
     labels: tuple[str, ...] = ()
     """What a reader must know: verifier shown, shared verification, replayed answers."""
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a whole file or nothing: temporary name, fsync, rename.
-
-    Raises:
-        StoreError: the disk is full or the place cannot be written.
-    """
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}{_PARTIAL}{secrets.token_hex(4)}")
-        with partial.open("wb") as file:
-            file.write(content.encode("utf-8", "replace") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-
-
-@contextmanager
-def _writing(path: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {str(path)!r}: {error.strerror or error}", hint="free disk space or permissions, then --resume the run"
-        ) from error
 
 
 class AttemptDir:
@@ -162,10 +136,6 @@ class TaskDir:
     def attempt(self, number: int) -> AttemptDir:
         """The directory of attempt `number`, counted from 1; made on first write."""
         return AttemptDir(self.root / f"attempt-{number:02d}")
-
-    def attempt_dirs(self) -> list[AttemptDir]:
-        """Every attempt begun, in order."""
-        return [AttemptDir(path) for path in sorted(self.root.glob("attempt-[0-9][0-9]*")) if path.is_dir()]
 
     def attempts(self) -> list[Attempt]:
         """The complete attempts, in order, up to the first that is not."""
@@ -260,7 +230,7 @@ class RunDir:
     def append(self, event: Event) -> None:
         """One line at the end of events.jsonl, on disk when this returns. Thread-safe (one O_APPEND write)."""
         path = self.root / "events.jsonl"
-        with _writing(path):
+        with writing(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 os.write(descriptor, event.model_dump_json().encode("utf-8", "replace") + b"\n")
@@ -273,7 +243,7 @@ class RunDir:
 
         Only for the process that holds the run.
         """
-        for path in self.root.rglob(f".*{_PARTIAL}*"):
+        for path in self.root.rglob(f".*{PARTIAL}*"):
             path.unlink(missing_ok=True)
         path = self.root / "events.jsonl"
         if path.exists() and (size := path.stat().st_size):

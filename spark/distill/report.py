@@ -49,7 +49,6 @@ def build_report(run: RunDir) -> Report:
 def _row(name: str, place: TaskDir) -> Row:
     attempts = place.attempts()
     result = place.result()
-    spent = [usage for folder in place.attempt_dirs() for usage in journaled_usage(folder.calls).values()]
     provenance = place.root / "provenance.json"
     grounds: dict[str, Any] = json.loads(provenance.read_bytes()) if result and result.skill and provenance.exists() else {}
     return Row(
@@ -62,7 +61,7 @@ def _row(name: str, place: TaskDir) -> Row:
         skill=result.skill if result else None,
         claims=len(grounds.get("claims", ())),
         uncited=len(grounds.get("uncited", ())),
-        usage=sum(spent, Usage()),
+        usage=sum(journaled_usage(place.root).values(), Usage()),
         labels=result.labels if result else (),
     )
 

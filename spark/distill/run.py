@@ -99,11 +99,21 @@ def distill(
     with directory.locked(), interrupts(brakes, lambda text: reporter.on(Warned(message=text))):
         started = time.monotonic()
         directory.heal()
-        _restore(purse, directory, plan.tasks)
+        for role, usage in journaled_usage(directory.root / "tasks", purse.priced).items():
+            purse.restore(role, usage)
         tasks = tuple(task.name for task in plan.tasks)
         tau = None if plan.settings.pdi.policy == "off" else plan.settings.pdi.tau
-        limits = {"max_usd": purse.max_usd, "max_tokens": purse.max_tokens}
-        emit(RunStarted(run=directory.info.run, command="distill", tasks=tasks, resumed=plan.resume is not None, tau=tau, **limits))
+        emit(
+            RunStarted(
+                run=directory.info.run,
+                command="distill",
+                tasks=tasks,
+                resumed=plan.resume is not None,
+                tau=tau,
+                max_usd=purse.max_usd,
+                max_tokens=purse.max_tokens,
+            )
+        )
         shop = Shop(
             run=directory.info.run,
             settings=plan.settings,
@@ -230,13 +240,6 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return asked.stdout.strip() or None
-
-
-def _restore(purse: Purse, directory: RunDir, tasks: tuple[Task, ...]) -> None:
-    for task in tasks:
-        for folder in directory.task(task.name).attempt_dirs():
-            for role, usage in journaled_usage(folder.calls).items():
-                purse.restore(role, usage)
 
 
 def limited(task: Task, settings: DistillSettings) -> Task:

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from spark.errors import RunError, StoreError
+from spark.files import write_atomic
 from spark.models.base import Completion, Message, Tool
 from spark.records import Record, Usage
-from spark.store import write_atomic
 
 MAX_CALL_BYTES = 64 * 1024 * 1024
 """Of a call file; a larger one is damage."""
