@@ -15,7 +15,21 @@ FILE_LINES = 300
 
 LAYERS = (
     {"errors", "records", "events"},
-    {"tasks", "task_toml", "task_support", "tree", "skills", "store", "prompts", "plugins", "config", "budget", "pdi", "transcripts"},
+    {
+        "tasks",
+        "task_toml",
+        "task_support",
+        "tree",
+        "skills",
+        "store",
+        "prompts",
+        "plugins",
+        "config",
+        "budget",
+        "files",
+        "pdi",
+        "transcripts",
+    },
     {"agents", "sandboxes", "models"},
     {"trial", "verifier", "tamper", "parallel", "cast"},
     {"gen_task", "distill", "eval", "train", "dashboard"},
@@ -30,7 +44,7 @@ OWNERS = {
     "typer": ("cli/",),
     "rich": ("cli/", "display/"),
     "dotenv": ("config.py",),
-    "scipy": ("eval/compare.py", "pdi/calibrate.py"),
+    "scipy": ("eval/", "pdi/calibrate.py"),
 }
 HEAVY = {"openai", "docker", "numpy", "scipy", "pydantic", "rich", "typer"}
 
