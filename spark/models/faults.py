@@ -76,7 +76,7 @@ def _meaning(status: int | None, said: str) -> Meaning:
 
 
 def fault_of_response(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """An answer whose status is not 200."""
+    """An answer whose status is no success."""
     said = readable(body.decode("utf-8", "replace"))
     if status < 400:
         said = f"a redirect to {headers.get('location', 'nowhere')} {said}"
@@ -84,7 +84,7 @@ def fault_of_response(status: int, headers: Mapping[str, str], body: bytes) -> F
 
 
 def fault_of_error(error: object) -> Fault:
-    """An `error` object (or text) inside an answer with status 200."""
+    """An `error` object (or text) inside an answer that claims success."""
     if not isinstance(error, dict):
         return Fault(str(error))
     said = cast("dict[str, Any]", error)

@@ -35,7 +35,7 @@ CONNECT_SECONDS = 15.0
 CONNECTIONS = 256
 """At once, to one endpoint."""
 REFUSAL_BYTES = 64 * 1024
-"""Read of the body of an answer whose status is not 200."""
+"""Read of the body of an answer whose status is no success."""
 REFUSAL_SECONDS = 20.0
 
 
@@ -92,15 +92,12 @@ class _Link:
     """The connections to one endpoint, and what it was found to refuse."""
 
     def __init__(self, base_url: str, api_key: str, timeout_seconds: float) -> None:
+        self.shown = _shown(base_url)
         self.key = api_key.strip()
         if not self.key:
-            raise AuthError(f"no API key for {base_url!r}", hint="give one; an endpoint that needs none takes any word")
+            raise AuthError(f"no API key for {self.shown!r}", hint="give one; an endpoint that needs none takes any word")
         if not (self.key.isascii() and self.key.isprintable()) or " " in self.key:
             raise RequestError("the API key holds characters that no key has (blanks, control or non-ASCII characters)")
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError(f"wanted a base URL like http://127.0.0.1:8000/v1, found {base_url!r}")
-        self.shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self.without: frozenset[Part] = frozenset()
         self._base_url = base_url
         self._timeout_seconds = timeout_seconds
@@ -142,6 +139,17 @@ class _Link:
             self._client = None
 
 
+def _shown(base_url: str) -> str:
+    """The URL without its secrets."""
+    try:
+        parts = urlsplit(base_url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        pass
+    raise RequestError(f"wanted a base URL like http://127.0.0.1:8000/v1, found {base_url.rpartition('@')[2]!r}")
+
+
 def _client(base_url: str, key: str, timeout_seconds: float) -> OpenAI:
     import httpx2
     from openai import OpenAI
@@ -156,10 +164,10 @@ def _client(base_url: str, key: str, timeout_seconds: float) -> OpenAI:
 
 
 def _refuse(response: httpx2.Response) -> None:
-    """Turn a status other than 200 into a Fault here, before the SDK reads a body without end."""
+    """Turn a status that is no success into a Fault here, before the SDK reads a body without end."""
     import httpx2
 
-    if response.status_code == 200:
+    if response.is_success:
         return
     body = bytearray()
     deadline = time.monotonic() + REFUSAL_SECONDS

@@ -48,7 +48,7 @@ class Line(Protocol):
         """POST the body and pass on what comes, until `feed` says it is enough.
 
         Raises:
-            Fault: no answer, one with another status than 200, or a line that broke.
+            Fault: no answer, one whose status is no success, or a line that broke.
         """
         ...
 

@@ -62,6 +62,13 @@ def test_surrogate_halves_in_two_chunks_are_joined() -> None:
     got.encode()
 
 
+def test_another_success_is_a_success() -> None:
+    reply = text("made")
+    reply.status = 201
+    with watched(reply) as seen:
+        assert seen.ask().text == "made"
+
+
 def test_no_usage_is_estimated_and_said_so() -> None:
     with watched(text("x" * 40, usage=None)) as seen:
         usage = seen.ask().usage

@@ -71,8 +71,10 @@ def test_an_event_without_end_is_junk() -> None:
 
 
 def test_a_url_or_key_that_cannot_be_is_the_users_fault() -> None:
-    with pytest.raises(RequestError, match="wanted a base URL"):
-        OpenAIModel("m", base_url="localhost:8000", api_key=KEY)
+    for url in ("localhost:8000", "ftp://h/v1", "http://", "http://h:99999/v1", "http://[::1/v1", "http://me:hunter2@h:no/v1"):
+        with pytest.raises(RequestError, match="wanted a base URL") as refused:
+            OpenAIModel("m", base_url=url, api_key=KEY)
+        assert "hunter2" not in str(refused.value)
     with pytest.raises(AuthError, match="no API key"):
         OpenAIModel("m", base_url="http://127.0.0.1:1/v1", api_key=" \n")
     with pytest.raises(RequestError, match="API key") as caught:
