@@ -99,7 +99,7 @@ def clean_leftovers() -> int:
 def _delete(path: Path) -> None:
     """The groups first: the directory says where they are."""
     places: list[str] = []
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, KeyError):
         places = json.loads((path / _OWNER).read_text())["groups"]
     for parent in places:
         for group in Path(parent).glob(f"{path.name}.*"):

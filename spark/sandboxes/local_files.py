@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from spark.errors import SandboxError
 from spark.sandboxes.linux import PROC_MAGIC, file_system, open_inside
-from spark.sandboxes.local_remove import lift, remove_entry
+from spark.sandboxes.local_remove import remove_entry
 
 _TRIES = 20
 _MAX_ID = 65_535
@@ -67,7 +67,9 @@ class BoxFiles:
         """The first `max_bytes` of a regular file; None if there is none."""
         with reported("read", path):
             try:
-                fd = self._peek(path)
+                fd = self._open(path, PEEK)
+            except PermissionError:
+                return None
             except OSError as error:
                 if error.errno in GONE:
                     return None
@@ -78,13 +80,27 @@ class BoxFiles:
             finally:
                 os.close(fd)
 
-    def _peek(self, path: str) -> int:
+    def _open(self, path: str, flags: int) -> int:
         try:
-            return open_inside(self.root, path, PEEK)
+            return open_inside(self.root, path, flags)
         except PermissionError:
-            with self.parent(path) as (parent, name):
-                lift(parent, name)
-            return open_inside(self.root, path, PEEK)
+            self._lift(path)
+            return open_inside(self.root, path, flags)
+
+    def _lift(self, path: str) -> None:
+        """Open for its owner, where that is us, whatever is closed on the way: root of a box is not stopped by modes."""
+        parts = path.strip("/").split("/")
+        for end in range(1, len(parts) + 1):
+            try:
+                fd = open_inside(self.root, "/".join(parts[:end]), os.O_PATH)
+            except OSError:
+                return
+            try:
+                os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)  # noqa: PTH101
+            except OSError:
+                continue
+            finally:
+                os.close(fd)
 
     def write(self, path: str, data: bytes, *, mode: int, owner: tuple[int, int] = (0, 0)) -> None:
         """A new file in place of whatever is there, and its parent directories."""
@@ -109,7 +125,7 @@ class BoxFiles:
         with reported("make", path):
             os.close(self._directory(plain(path)))
             if mode is not None:
-                fd = open_inside(self.root, path, os.O_RDONLY | os.O_DIRECTORY)
+                fd = self._open(path, os.O_RDONLY | os.O_DIRECTORY)
                 try:
                     self._adopt(fd, mode, owner)
                 finally:
@@ -118,7 +134,7 @@ class BoxFiles:
     def is_directory(self, path: str) -> bool:
         """Whether there is one, by way of links or not."""
         try:
-            os.close(open_inside(self.root, path, _HANDLE))
+            os.close(self._open(path, _HANDLE))
         except OSError:
             return False
         return True
@@ -155,10 +171,10 @@ class BoxFiles:
             SandboxError: as `plain`.
         """
         above, _, name = plain(path).rpartition("/")
-        fd = self._directory(above) if make else open_inside(self.root, above or "/", _HANDLE)
+        fd = self._directory(above) if make else self._open(above or "/", _HANDLE)
         try:
             if file_system(fd) == PROC_MAGIC:
-                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+                raise OSError(errno.EXDEV, "that is in /proc")
             yield fd, name
         finally:
             os.close(fd)
@@ -169,7 +185,7 @@ class BoxFiles:
         there = len(parts)
         while True:
             try:
-                fd = open_inside(self.root, "/" + "/".join(parts[:there]), _HANDLE)
+                fd = self._open("/" + "/".join(parts[:there]), _HANDLE)
                 break
             except OSError as error:
                 if not there or error.errno not in GONE:
