@@ -13,6 +13,11 @@ TaskStatus = Literal["solved", "solved_no_skill", "unsolved", "errored", "cancel
 """`errored` and `cancelled` are not results: such a task is unfinished, and `--resume` takes it up again."""
 
 
+def in_words(status: str) -> str:
+    """A status as people read it."""
+    return "solved, no skill" if status == "solved_no_skill" else status
+
+
 class _Event(Record):
     at: float = Field(default_factory=time.time)
     """Seconds since the epoch."""

@@ -20,6 +20,7 @@ from spark.display import pick_reporter, visible
 from spark.distill.run import Plan, Summary, distill, limited, open_run
 from spark.distill.settings import DistillSettings
 from spark.errors import RequestError
+from spark.events import in_words
 from spark.models.base import Model
 from spark.plugins import load as load_plugin
 from spark.sandboxes.pick import pick_provider
@@ -213,7 +214,7 @@ def _would(plan: Plan, config: Config) -> str:
 
 def _say(summary: Summary, *, as_json: bool) -> None:
     """The last lines: what came of it and where it lies."""
-    counts = ", ".join(f"{count} {status.replace('_', ', ')}" for status, count in sorted(summary.counts.items())) or "nothing to do"
+    counts = ", ".join(f"{count} {in_words(status)}" for status, count in sorted(summary.counts.items())) or "nothing to do"
     typer.echo(f"{counts} · report: {summary.run / 'report.md'}", err=as_json)
     if summary.stopped:
         typer.echo(f"stopped: {visible(summary.stopped)}", err=True)

@@ -21,6 +21,7 @@ from spark.events import (
     TaskSkipped,
     VerdictReached,
     Warned,
+    in_words,
 )
 from spark.records import Usage, Verdict
 
@@ -99,7 +100,7 @@ def _(event: RunStarted) -> str:
 
 @_say.register
 def _(event: RunFinished) -> str:
-    counts = ", ".join(f"{number} {status.replace('_', ', ')}" for status, number in event.counts.items() if number)
+    counts = ", ".join(f"{number} {in_words(status)}" for status, number in event.counts.items() if number)
     stopped = f"; stopped: {event.stopped}" if event.stopped else ""
     return f"done in {clock(event.seconds)}: {counts or 'nothing'}; {spent(event.usage)}{stopped}"
 
@@ -112,7 +113,7 @@ def _(event: TaskSkipped) -> str:
 @_say.register
 def _(event: TaskFinished) -> str:
     attempts = f"{event.attempts} attempt{'s' * (event.attempts != 1)}"
-    return f"{event.status.replace('_', ', ')} after {attempts}, {clock(event.seconds)}" + (f": {event.reason}" if event.reason else "")
+    return f"{in_words(event.status)} after {attempts}, {clock(event.seconds)}" + (f": {event.reason}" if event.reason else "")
 
 
 @_say.register

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from spark.display.lines import clock, count, dollars, visible
 from spark.display.view import RunView, TaskView
+from spark.events import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -93,7 +94,7 @@ def _foot(view: RunView, scene: _Scene) -> list[Text]:
         f"{view.finished_now / elapsed * 3600:.0f} tasks/h" if view.finished_now and elapsed else "",
         clock(elapsed),
     )
-    totals = [f"{len(view.tasks)} tasks", *(f"{counts[status]} {status.replace('_', ', ')}" for status in _ORDER if counts[status])]
+    totals = [f"{len(view.tasks)} tasks", *(f"{counts[status]} {in_words(status)}" for status in _ORDER if counts[status])]
     lines = [_plain(" · ".join(totals)), _plain(" · ".join(part for part in parts if part))]
     return [*lines, _plain(view.notice, "dim")] if view.notice else lines
 

@@ -29,6 +29,7 @@ from spark.events import (
     TaskStatus,
     VerdictReached,
     Warned,
+    in_words,
 )
 from spark.records import PdiPoint, Usage, Verdict
 
@@ -142,7 +143,7 @@ class RunView:
     def _(self, event: TaskFinished) -> None:
         task = self.task(event.task)
         task.running, task.status, task.started_at, task.finished_at = False, event.status, None, event.at
-        task.state = event.status.replace("_", ", ")
+        task.state = in_words(event.status)
         task.attempt = max(task.attempt, event.attempts)
         task.seconds += event.seconds
         self.finished_now += 1
