@@ -97,16 +97,21 @@ class TaskLoop:
             if self.shop.brakes.drain.is_set():
                 raise Cancelled("the run was stopped between two attempts", hint=f"go on with: spark distill --resume {self.shop.run}")
             self._one_attempt(proxy)
-            self.place.write("attempts.json", attempts_json(self.task, self.attempts, self.shop.settings))
+            self._write_attempts()
         if all(attempt.trial.verdict.outcome == "errored" for attempt in self.attempts):
             return self._result("errored", reason=self.attempts[-1].trial.verdict.reason)
         authored = self._solved() and self.shop.settings.has_scribe
         skill = distil(self.shop, self.task, self.place, self.attempts, self._patiently) if authored else None
         status = "unsolved" if not self._solved() else "solved" if skill else "solved_no_skill"
+        self._write_attempts()
         self.place.write("trajectory.jsonl", trajectory_jsonl(self.task, self.attempts, skill and skill.text()))
         result = self._result(status, skill=skill and skill.name, skill_digest=skill and skill.digest)
         self.place.save_result(result)
         return result
+
+    def _write_attempts(self) -> None:
+        # Again at the end: a kill may have come between an attempt and this.
+        self.place.write("attempts.json", attempts_json(self.task, self.attempts, self.shop.settings))
 
     def _solved(self) -> bool:
         return bool(self.attempts) and self.attempts[-1].trial.verdict.outcome == "solved"
