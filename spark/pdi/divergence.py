@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from typing import Literal
 
 from spark.pdi.tokens import Bag
@@ -40,30 +39,38 @@ def smoothed_similarity(x: Bag, y: Bag, *, alpha: float = ALPHA, base: LogBase =
 
     Rounding may leave JS outside its range by an ulp; ψ is held inside.
     """
-    common = x.counts.keys() & y.counts.keys()
-    size = len(x.counts) + len(y.counts) - len(common)
-    if not size:
+    if len(x.counts) < len(y.counts):
+        x, y = y, x
+    if not x.counts:
         return 0.0
+    pairs, size = _pairs(x, y)
     scale_x, scale_y = x.total + alpha * size, y.total + alpha * size
     log = math.log2 if base == "2" else math.log
     parts: list[float] = []
-    for (a, b), times in _pairs(x, y, common):
+    for a, b, times in pairs:
         p, q = (a + alpha) / scale_x, (b + alpha) / scale_y
         middle = 0.5 * (p + q)
         term = 0.5 * (p * log(p / middle) + q * log(q / middle))
-        shifted = _SPLIT * term
-        high = shifted - (shifted - term)
-        parts += (times * high, times * (term - high))
+        if times == 1:
+            parts.append(term)
+        else:
+            shifted = _SPLIT * term
+            high = shifted - (shifted - term)
+            parts += (times * high, times * (term - high))
     return min(1.0, max(0.0, 1.0 - math.fsum(parts)))
 
 
-def _pairs(x: Bag, y: Bag, common: set[str]) -> Iterator[tuple[tuple[int, int], int]]:
-    """Each distinct pair of counts of the union vocabulary, and how many words have it."""
-    both = Counter(zip(map(x.counts.__getitem__, common), map(y.counts.__getitem__, common), strict=True))
-    only_x, only_y = dict(x.histogram), dict(y.histogram)
-    for (a, b), times in both.items():
-        only_x[a] -= times
-        only_y[b] -= times
-    yield from both.items()
-    yield from (((a, 0), times) for a, times in only_x.items() if times)
-    yield from (((0, b), times) for b, times in only_y.items() if times)
+def _pairs(x: Bag, y: Bag) -> tuple[list[tuple[int, int, int]], int]:
+    """Each distinct pair of counts of the union vocabulary with how many words have it, and the size of that vocabulary."""
+    only_x = dict(x.histogram)
+    size = len(x.counts)
+    found: list[tuple[int, int, int]] = []
+    for (a, b), times in Counter(zip(map(x.counts.get, y.counts), y.counts.values(), strict=True)).items():
+        if a is None:
+            found.append((0, b, times))
+            size += times
+        else:
+            found.append((a, b, times))
+            only_x[a] -= times
+    found += [(a, 0, times) for a, times in only_x.items() if times]
+    return found, size

@@ -5,9 +5,9 @@ evidence count little; words that carry grammar and no content do not count; whe
 evidence supports a claim if it holds at least 0.4 of that weight. Items are twenty lines at most, overlapping by ten: a whole script would
 hold the words of anything.
 
-On ten recorded runs, 60 lines planted in each: of lines taken from other tasks' skills 93 % are marked as resting on nothing or on a plan
-alone (recall), and of all planted lines so marked, quotes of the winning run among them, 99.8 % are of that kind (precision). Of the skills'
-own lines 39 % are so marked: much of them is advice that nothing on record bears out.
+On ten recorded runs, 60 lines planted in each: of lines taken from other tasks' skills 93 % are marked as resting on nothing or on a
+plan alone (recall), and of all planted lines so marked, quotes of the winning run among them, 99.8 % are of that kind (precision). Of the
+skills' own lines 39 % are so marked: much of them is advice that nothing on record bears out.
 """
 
 from __future__ import annotations

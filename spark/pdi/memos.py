@@ -16,8 +16,15 @@ _EVENT = "chat.completion.chunk"
 
 def section(memo: str, title: str) -> str:
     """The text under `### title`, up to the next heading of that rank or the end; empty if there is none."""
-    found = re.search(rf"^### {re.escape(title)}[^\n]*\n(.*?)(?=^### |\Z)", memo, re.DOTALL | re.MULTILINE)
-    return found.group(1).strip() if found else ""
+    heading = f"### {title}"
+    start = 0 if memo.startswith(heading) else memo.find(f"\n{heading}") + 1
+    if not start and not memo.startswith(heading):
+        return ""
+    line_end = memo.find("\n", start)
+    if line_end < 0:
+        return ""
+    end = memo.find("\n### ", line_end)
+    return memo[line_end : len(memo) if end < 0 else end].strip()
 
 
 def failed_attempts(memo: str) -> int | None:

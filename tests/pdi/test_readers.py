@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_sections_end_at_the_next_heading_of_their_rank() -> None:
     assert section(memo, "Next Strategy") == "c"
     assert section(memo, "Attempts Log") == ""
     assert failed_attempts(memo) == 12
+
+
+@given(
+    st.lists(st.sampled_from(["### Verified Facts", "### Verified Facts (3)", "### Next", "#### x", "a", "", " ### b", "## c"])).map(
+        "\n".join
+    )
+)
+def test_sections_are_those_of_the_defining_expression(memo: str) -> None:
+    found = re.search(r"^### Verified Facts[^\n]*\n(.*?)(?=^### |\Z)", memo, re.DOTALL | re.MULTILINE)
+    assert section(memo, "Verified Facts") == (found.group(1).strip() if found else "")
 
 
 def test_only_crosses_are_failed_checks() -> None:
