@@ -28,12 +28,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from spark.errors import RunError
 from spark.events import Event, TaskStatus, event_adapter
 from spark.files import PARTIAL, write_atomic, writing
-from spark.records import Attempt, Record, Step, Trial, Usage
+from spark.records import Attempt, Record, Step, Trial
 
 SKILL_FILE = "SKILL.md"
 EVIDENCE_FILE = "evidence.json"
@@ -68,8 +68,6 @@ class TaskResult(Record):
     skill: str | None = None
     skill_digest: str | None = None
     reason: str = ""
-    usage: dict[str, Usage] = Field(default_factory=dict[str, Usage])
-    """By role."""
     labels: tuple[str, ...] = ()
     """What a reader must know: verifier shown, shared verification, replayed answers."""
 

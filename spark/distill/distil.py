@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from spark.distill.author import Authored, instance_answers, write_skill
+from spark.distill.author import instance_answers, write_skill
 from spark.distill.evidence import build_evidence, evidence_markdown
-from spark.events import SkillRefused, SkillWritten, Trimmed
-from spark.records import Attempt, Task
+from spark.distill.work import Work
+from spark.events import SkillRefused, SkillWritten
+from spark.records import Attempt
 from spark.skills import Skill
-from spark.store import EVIDENCE_FILE, SKILL_FILE, TaskDir
-
-if TYPE_CHECKING:
-    from spark.distill.loop import Shop
-
-Patiently = Callable[[int, Callable[[], Authored]], Authored]
+from spark.store import EVIDENCE_FILE, SKILL_FILE
 
 
-def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], patiently: Patiently) -> Skill | None:
+def distil(work: Work, attempts: list[Attempt]) -> Skill | None:
     """The skill of a solved task, written with its evidence and provenance; None if every draft was refused.
 
     Raises:
         ModelError: the endpoint failed for good. BudgetError, Cancelled: the run was stopped.
     """
-    winner = attempts[-1]
-    folder = place.attempt(winner.number)
-    evidence, trims = build_evidence(task, attempts, (Path(task.path) / "environment" / "Dockerfile").read_text(errors="replace"))
+    task, place, number = work.task, work.place, attempts[-1].number
+    folder = place.attempt(number)
+    dockerfile = Path(task.path) / "environment" / "Dockerfile"
+    evidence, trims = build_evidence(task, attempts, dockerfile.read_text(encoding="utf-8", errors="replace"))
     for trim in trims:
-        shop.emit(Trimmed(task=task.name, attempt=winner.number, what=trim.what, kept_chars=trim.kept, dropped_chars=trim.dropped))
+        work.trimming(number)(trim.what, trim.kept, trim.dropped)
     place.write("evidence.md", evidence_markdown(evidence))
     place.write(EVIDENCE_FILE, evidence.model_dump_json(indent=1))
-    authored = patiently(
-        winner.number,
+    answers = instance_answers(task, folder.final_outputs())
+    authored = work.patiently(
+        number,
         lambda: write_skill(
-            shop.crew.scribe("skill", task, winner.number, folder),
+            work.shop.crew.scribe("skill", task, number, folder),
             task,
             evidence,
-            answers=instance_answers(task, folder.final_outputs()),
-            run=shop.run,
-            on_refused=lambda problems, final: shop.emit(SkillRefused(task=task.name, problems=problems, final=final)),
+            answers=answers,
+            run=work.shop.run,
+            on_refused=lambda problems, final: work.emit(SkillRefused(task=task.name, problems=problems, final=final)),
         ),
     )
     if authored.skill is None or authored.provenance is None:
@@ -48,7 +44,7 @@ def distil(shop: Shop, task: Task, place: TaskDir, attempts: list[Attempt], pati
     skill, provenance = authored.skill, authored.provenance
     place.write(SKILL_FILE, skill.text())
     place.write("provenance.json", provenance.model_dump_json(indent=1))
-    shop.emit(
+    work.emit(
         SkillWritten(task=task.name, name=skill.name, digest=skill.digest, claims=len(provenance.claims), uncited=len(provenance.uncited))
     )
     return skill

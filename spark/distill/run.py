@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from spark import __version__
 from spark.budget import Purse
-from spark.distill.loop import Crew, Shop, TaskLoop
+from spark.distill.loop import finish_task
 from spark.distill.report import write_report
 from spark.distill.settings import DistillSettings
+from spark.distill.work import Crew, Shop, Work
 from spark.errors import AuthError, BudgetError, Cancelled, RunError, SparkError, StoreError, boundary
 from spark.events import Event, Reporter, RunFinished, RunStarted, TaskFinished, TaskSkipped, TaskStarted, TaskStatus, Warned
 from spark.models.callfile import journaled_usage
@@ -157,25 +158,28 @@ class _Run:
             elif elsewhere is not None:
                 self.shop.emit(TaskSkipped(task=task.name, reason=f"solved by run {elsewhere}"))
             else:
+                self.directory.task(task.name).clear_cancel()
                 todo.append(task)
         return todo
 
     def job(self, task: Task) -> None:
         """Take one task to its end; whatever goes wrong ends in the summary and an event, never in another task."""
         started = time.monotonic()
-        loop = TaskLoop(self.shop, task, self.directory.task(task.name))
+        place = self.directory.task(task.name)
         reward: float | None = None
         try:
             with boundary(f"task {task.name!r}"):
                 self.shop.emit(TaskStarted(task=task.name, max_attempts=self.plan.settings.max_attempts))
-                result = loop.run()
+                result = finish_task(Work(self.shop, task, place))
             status, reward, reason = result.status, result.reward, result.reason
             self.summary.results[task.name] = result
         except SparkError as error:
             status, reason = self._failed(error)
         self.summary.counts[status] += 1
         seconds = time.monotonic() - started
-        finished = TaskFinished(task=task.name, status=status, attempts=len(loop.attempts), reward=reward, seconds=seconds, reason=reason)
+        finished = TaskFinished(
+            task=task.name, status=status, attempts=len(place.attempts()), reward=reward, seconds=seconds, reason=reason
+        )
         try:
             self.shop.emit(finished)
         except StoreError as error:

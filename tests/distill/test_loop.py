@@ -202,7 +202,7 @@ class Failing(mind.Mind):
 def test_infrastructure_is_tried_again_without_paying_twice(
     tmp_path: Path, own_provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spark.distill.loop.INFRA_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("spark.distill.work.INFRA_PAUSE_SECONDS", 0.01)
     tasks = [mind.number_task(tmp_path / "tasks" / "number-01", 1)]
     one = Failing({3, 6, 9})
     summary, directory = run(tasks, tmp_path / "runs", own_provider, source=lambda *_: one)
@@ -213,7 +213,7 @@ def test_infrastructure_is_tried_again_without_paying_twice(
 
 
 def test_resume_after_the_endpoint_failed_for_good(tmp_path: Path, own_provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spark.distill.loop.INFRA_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("spark.distill.work.INFRA_PAUSE_SECONDS", 0.01)
     tasks = mind.number_tasks(tmp_path / "tasks", 2)
     one = Failing(set(range(5, 1000)))
     summary, directory = run(tasks, tmp_path / "runs", own_provider, source=lambda *_: one)
