@@ -61,9 +61,10 @@ def parse(text: str) -> list[Instruction]:
         TaskError: the author's fault: no FROM, an unknown instruction, a broken line.
         UnsupportedTask: more than one stage, another base than a system, a URL, a heredoc, another shell, …
     """
-    instructions = [_instruction(line, statement) for line, statement in _statements(text)]
-    for instruction in instructions:
-        _check(instruction)
+    instructions: list[Instruction] = []
+    for line, statement in _statements(text):
+        instructions.append(_instruction(line, statement))
+        _check(instructions[-1])  # before the next line is read, which may be the body of a heredoc
     stages = [instruction for instruction in instructions if instruction.name == "FROM"]
     if not stages or instructions[0].name not in ("ARG", "FROM"):
         raise TaskError("the Dockerfile does not begin with FROM")

@@ -2,8 +2,7 @@
 
     /usr, /bin, /lib, …   the host's own, read-only. Left out: /usr/local, which is the administrator's and not the system's; and, where we
                           are root, every file that another user could not read, for in the box one would still be root
-    /etc                  chosen names, and of those what everybody may read and what holds no password in a URL; no shadow, no keys,
-                          no host names, no people: accounts of the system only
+    /etc                  what any program needs and anybody may know (local_etc.py)
     /var, /opt, /home, …  empty directories as in a fresh image
 
 It is made once for each state of the host and user, in the cache, and is the lowest layer of every image.
@@ -11,12 +10,10 @@ It is made once for each state of the host and user, in the cache, and is the lo
 
 from __future__ import annotations
 
-import grp
 import hashlib
 import json
 import os
 import platform
-import pwd
 import re
 import shutil
 import stat
@@ -28,18 +25,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spark.sandboxes.local_changes import OPAQUE
+from spark.sandboxes.local_etc import copy_public, write_etc
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when what is made here changes, so that old bases are not used."""
 PYTHON_PREFIX = "/opt/python"
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ETC = re.compile(
-    r"alternatives|bash\.bashrc|ca-certificates(\.conf)?|crypto-policies|debian_version|fonts|gai\.conf|host\.conf|inputrc|issue|java.*"
-    r"|ld\.so\.(cache|conf|conf\.d)|locale\.(alias|conf|gen)|localtime|login\.defs|magic(\.mime)?|mime\.types|mke2fs\.conf|networks"
-    r"|perl|pki|protocols|python3.*|rpc|services|sgml|shells|skel|ssl|terminfo|timezone|vim|xattr\.conf|xml|(lsb|os|[a-z]+)-release"
-)
-_PASSWORD_IN_URL = re.compile(rb"://[^/\s:@]+:[^/\s@]+@")
-_MAX_ETC_FILE_BYTES = 4_000_000
 _EMPTY = re.findall(
     r"\S+",
     "app dev etc home logs media mnt opt proc root run run/lock solution srv sys tests tmp usr "
@@ -47,8 +38,7 @@ _EMPTY = re.findall(
 )
 _LOCAL = ("bin", "etc", "games", "include", "lib", "sbin", "share", "share/man", "src")
 _SKELETON_DEPTH = 3
-_SYSTEM_ID = 1_000
-_NOBODY = 65_534
+_FULL_DEPTH = 100
 _STATE = (
     "/var/lib/dpkg/status",
     "/lib/apk/db/installed",
@@ -57,12 +47,6 @@ _STATE = (
     "/etc/ld.so.cache",
     "/usr/bin",
 )
-_FILES = {
-    "etc/hostname": "box\n",
-    "etc/hosts": "127.0.0.1 localhost box\n::1 localhost ip6-localhost ip6-loopback\n",
-    "etc/nsswitch.conf": "".join(f"{name}: files\n" for name in ("passwd", "group", "shadow")) + "hosts: files dns\n",
-    "etc/resolv.conf": "",
-}
 
 
 class Base(NamedTuple):
@@ -112,7 +96,7 @@ def make_base(directory: Path, *, copied: bool) -> Base:
     (root / "var/run").symlink_to("/run")
     (root / "var/lock").symlink_to("/run/lock")
     mounts = tuple(_system_directories(root))
-    _write_etc(root / "etc")
+    write_etc(root / "etc")
     hidden = tuple(_unreadable(mounts))
     python = _python()
     if copied:
@@ -150,41 +134,6 @@ def _system_directories(root: Path) -> Iterable[str]:
             yield name
 
 
-def _write_etc(etc: Path) -> None:
-    with os.scandir("/etc") as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if _ETC.fullmatch(entry.name):
-                copy_public(Path(entry.path), etc / entry.name)
-    for name, text in _FILES.items():
-        target = etc.parent / name
-        target.unlink(missing_ok=True)
-        target.write_text(text)
-    (etc / "mtab").symlink_to("/proc/self/mounts")
-    people = [user for user in pwd.getpwall() if user.pw_uid and (user.pw_uid < _SYSTEM_ID or user.pw_uid == _NOBODY)]
-    lines = ["root:x:0:0:root:/root:/bin/bash"]
-    lines += [f"{user.pw_name}:x:{user.pw_uid}:{user.pw_gid}:{user.pw_name}:{user.pw_dir}:{user.pw_shell}" for user in people]
-    (etc / "passwd").write_text("\n".join(lines) + "\n")
-    groups = [group for group in grp.getgrall() if group.gr_gid < _SYSTEM_ID or group.gr_gid == _NOBODY]
-    (etc / "group").write_text("".join(f"{group.gr_name}:x:{group.gr_gid}:\n" for group in groups))
-
-
-def copy_public(source: Path, target: Path) -> None:
-    """A copy of what everybody may read, less files with a password in a URL; owners are ours."""
-    found = source.lstat()
-    if stat.S_ISLNK(found.st_mode):
-        target.symlink_to(source.readlink())
-    elif stat.S_ISDIR(found.st_mode) and found.st_mode & 0o005 == 0o005:
-        _folder(target)
-        for child in source.iterdir():
-            copy_public(child, target / child.name)
-    elif stat.S_ISREG(found.st_mode) and found.st_mode & 0o004 and found.st_size <= _MAX_ETC_FILE_BYTES:
-        content = source.read_bytes()
-        if not _PASSWORD_IN_URL.search(content):
-            target.write_bytes(content)
-            target.chmod(found.st_mode & 0o755)
-            os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))  # compiled Python is valid by it
-
-
 def _unreadable(mounts: Iterable[str]) -> Iterable[str]:
     """Where we are root: what others may not read."""
     for mount in () if os.geteuid() else mounts:
@@ -204,19 +153,19 @@ def _overlay_layers(directory: Path, mounts: Iterable[str], hidden: Iterable[str
     for mount in mounts:
         _folder(directory / mount)
         if os.geteuid():
-            _skeleton(Path("/") / mount, directory / mount)
+            _skeleton(Path("/") / mount, directory / mount, _SKELETON_DEPTH)
     for path in hidden:
         whiteout = directory / path.lstrip("/")
         whiteout.parent.mkdir(parents=True, exist_ok=True)
         os.mknod(whiteout, stat.S_IFCHR, 0)
 
 
-def _skeleton(system: Path, layer: Path) -> None:
+def _skeleton(system: Path, layer: Path, depth: int) -> None:
     """Where we are not root, the host's directories belong to nobody in the box. Empty ones of ours over them make the upper levels
     writable: files there can then be added, replaced and deleted, though not changed in place."""
     for folder, directories, _ in os.walk(system):
         inner = Path(folder).relative_to(system)
-        if len(inner.parts) >= _SKELETON_DEPTH:
+        if len(inner.parts) >= depth or inner == Path("local"):
             directories.clear()
         _folder(layer / inner)
 
@@ -248,14 +197,20 @@ def _python() -> str | None:
     return None if done.returncode == 0 else sys.base_prefix
 
 
-def make_packages(directory: Path) -> None:
-    """What apt and dpkg need to know of the host, as a layer of its own: only images that run them have it."""
+def make_packages(directory: Path, mounts: Iterable[str]) -> None:
+    """What apt and dpkg need to know of the host, as a layer of its own: only images that run them have it. For an ordinary user, all
+    directories below `mounts` become writable."""
     root = directory / "root"
     for name in ("etc", "var", "var/lib", "var/lib/apt", "var/lib/apt/lists", "var/lib/apt/lists/partial", "var/log", "var/log/apt"):
         (root / name).mkdir(parents=True, exist_ok=True)
     for name in ("var/cache", "var/cache/apt", "var/cache/apt/archives", "var/cache/apt/archives/partial"):
         (root / name).mkdir(parents=True, exist_ok=True)
     copy_public(Path("/etc/apt"), root / "etc/apt")
+    if os.geteuid():
+        (root / "etc/apt/apt.conf.d").mkdir(parents=True, exist_ok=True)
+        (root / "etc/apt/apt.conf.d/99one-user").write_text('APT::Sandbox::User "root";\n')  # there is no other to become
+        for mount in mounts:
+            _skeleton(Path("/") / mount, directory / mount, _FULL_DEPTH)
     copy_public(Path("/etc/dpkg"), root / "etc/dpkg")
     copy_public(Path("/var/lib/dpkg"), root / "var/lib/dpkg")
     for path in (root, *root.rglob("*")):

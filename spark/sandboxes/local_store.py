@@ -20,7 +20,7 @@ from spark.errors import SandboxError
 from spark.sandboxes.local_dirs import Workplace, image_cache
 from spark.sandboxes.local_host import PYTHON_PREFIX, Base, host_identity, make_base, make_packages, read_base
 from spark.sandboxes.local_image import Recipe
-from spark.sandboxes.local_layers import LOCAL, Layers, directory_name
+from spark.sandboxes.local_layers import LOCAL, Layers, delete_tree, directory_name
 
 _RECIPE = "image.json"
 
@@ -45,6 +45,7 @@ class Store:
             for mount in self.layers(()).mounts:
                 name = directory_name(mount)
                 (directory / "box" / name).rename(directory / name)
+            delete_tree(directory / "box")
 
         return self._made(f"image-{digest}-{self._host}", make)
 
@@ -79,7 +80,7 @@ class Store:
         return not self._copied and Path("/var/lib/dpkg/status").exists()
 
     def _packages(self) -> Path:
-        return self._made(f"packages-{self._host}", make_packages)
+        return self._made(f"packages-{self._host}", lambda directory: make_packages(directory, self.base.mounts))
 
     def _made(self, name: str, make: Callable[[Path], object]) -> Path:
         """The directory `name` of the cache, made now if it is not there."""
