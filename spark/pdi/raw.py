@@ -14,7 +14,7 @@ from spark.records import Record
 
 LARGEST_LINE_BYTES = 64 * 2**20
 """A longer line of a trajectory is skipped and named; the longest recorded one has 1.1 MB."""
-LARGEST_FILE_BYTES = 256 * 2**20
+LARGEST_FILE_BYTES = 64 * 2**20
 """A larger attempts.json is refused and named: it is one JSON value and has to be read whole."""
 _SKIP_BYTES = 2**20
 
