@@ -10,9 +10,9 @@ What a box gets, and why:
     files                nothing of the host: no mount, no socket, no device; what goes in and out is an archive
     end                  killed at once and deleted in the background, after the verdict
 
-A container is started when its first command comes and not before, and a snapshot for the verifier is the same container, killed and
-started again: starting costs ten times what all else does. Each carries `spark.run=<run>` and who made it, and what a killed
-process of this machine left is deleted by the next one of the same run, or by `clean_leftovers`.
+A container is started when its first command comes and not before, since starting costs more than all else. Each carries
+`spark.run=<run>` and who made it, and what a killed process of this machine left is deleted by the next one of the same run, or by
+`clean_leftovers`.
 """
 
 from __future__ import annotations
@@ -82,25 +82,21 @@ class DockerProvider:
     def reopen(
         self, box: Sandbox, image: Image, limits: Limits, *, without: Sequence[str], env: Mapping[str, str] | None = None
     ) -> Generator[Sandbox]:
-        """As the contract says: the same container, started again.
+        """As the contract says: a fresh box that takes over the changes of `box`.
 
         Raises:
-            SandboxError: the box failed, or is none of this provider's, or `limits` differ from those it was opened with.
+            SandboxError: a box failed, or `box` is none of this provider's.
         """
         if not isinstance(box, DockerBox):
             raise SandboxError(f"wanted a box of the docker provider to open again, found {type(box).__name__}")
-        info = self._info(image, limits)
-        if without:
-            pristine = self._create(image, limits)
-            try:
-                box.restore(pristine, without)
-            finally:
-                self._later(pristine)
-        again = box.handed_over(self._defaults(image, env), info)
-        try:
+        with self.open(image, limits, env=env) as again:
+            assert isinstance(again, DockerBox)
+            left_out = again.become(box, without, self._images[image.ref].volumes)
+            if left_out:
+                note = f"not carried over to the verifier: {'; '.join(left_out)}"
+                again.info = again.info.model_copy(update={"notes": (*again.info.notes, note)})
+            self._discard(box)
             yield again
-        finally:
-            self._discard(again)
 
     def close(self) -> None:
         """As the contract says.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shlex
-import tarfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,17 +10,20 @@ from typing import NamedTuple
 from spark.errors import SandboxError
 from spark.records import SandboxInfo
 from spark.sandboxes import docker_files as files
+from spark.sandboxes import docker_snapshot as snapshot
 from spark.sandboxes.base import DEFAULT_OUTPUT_BYTES, Change, ExecResult, Packed
 from spark.sandboxes.docker_engine import Engine
-from spark.sandboxes.docker_exec import END_COMMAND, Command, Output, Running, begin, drain, follow, refused
+from spark.sandboxes.docker_exec import END_COMMAND, Command, Output, Running, await_code, begin, drain, follow, refused
 
 _END_SECONDS = 10.0
 """For ending a command from inside, before the whole box is ended from outside."""
+_LAST_WORDS_SECONDS = 0.2
 _STARTS = 3
 _REMOVE_SECONDS = 120.0
-_REMOVED_AT_ONCE = 200
-_LOST = "�"
-"""What the engine writes for bytes of a name that are no UTF-8."""
+_MAX_PASSWD_BYTES = 1_000_000
+_NOT_STARTED = 126
+_NEVER_BEGAN = ("OCI runtime exec failed", "cannot exec in a ")
+_DEATH_SECONDS = 1.0
 
 
 class Defaults(NamedTuple):
@@ -51,6 +51,8 @@ class DockerBox:
         self._started = False
         self._touched = False
         self._open = True
+        self._listed: Mapping[str, int] | None = None
+        """As it was since the last process died and the last file was put."""
 
     def exec(
         self,
@@ -73,16 +75,43 @@ class DockerBox:
     def _exec(self, command: Command, timeout_seconds: float, output_bytes: int = DEFAULT_OUTPUT_BYTES) -> ExecResult:
         if reason := refused(command):
             return ExecResult(exit_code=126, stdout="", stderr=f"spark: cannot run {command.argv[0]}: {reason}\n", seconds=0.0)
-        output = Output(output_bytes)
         with self._one_command:
-            running = self._begin(command)
-            try:
-                code = follow(self._engine, running, output, timeout_seconds)
-                if code is None:
-                    self._end(running, output)
-            finally:
-                running.stream.close()
+            ran = self._attempt(command, timeout_seconds, output_bytes)
+            if ran.exit_code == _NOT_STARTED and self._died_under(ran):
+                ran = self._attempt(command, timeout_seconds, output_bytes)
+        if ran.exit_code == _NOT_STARTED:
+            self._check_user(command.user)
+        return ran
+
+    def _attempt(self, command: Command, timeout_seconds: float, output_bytes: int) -> ExecResult:
+        output = Output(output_bytes)
+        running = self._begin(command)
+        try:
+            code = follow(self._engine, running, output, timeout_seconds)
+            if code is None:
+                self._end(running, output)
+        finally:
+            running.stream.close()
         return output.result(code, time.monotonic() - running.started)
+
+    def _died_under(self, ran: ExecResult) -> bool:
+        """Whether a command did not begin because the box was about to die of the command before."""
+        if not ran.stdout.startswith(_NEVER_BEGAN) or "chdir" in ran.stdout:
+            return False
+        until = time.monotonic() + _DEATH_SECONDS
+        while self._engine.runs(self.container):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_DEATH_SECONDS / 20)
+        with self._state:
+            self._started = False
+        return True
+
+    def _check_user(self, user: str) -> None:
+        name = user.partition(":")[0]
+        accounts = files.read(self._engine, self.container, "/etc/passwd", _MAX_PASSWD_BYTES) or b""
+        if not name.isdecimal() and not any(line.startswith(f"{name}:".encode()) for line in accounts.splitlines()):
+            raise SandboxError(f"there is no user {name!r} in the box", hint="the task's Dockerfile should add it")
 
     def _begin(self, command: Command) -> Running:
         for _ in range(_STARTS):
@@ -98,32 +127,29 @@ class DockerBox:
         self._check_open()
         with self._state:
             self._touched = True
+            self._listed = None
             if not self._started:
                 self._engine.start(self.container)
                 self._started = True
 
     def _end(self, running: Running, output: Output) -> None:
-        """End a command that ran into its limit."""
+        """End a command that ran into its limit. Nobody listens to it any more: a flood that nobody reads would hold up the engine."""
+        drain(running, output, _LAST_WORDS_SECONDS)
+        running.stream.close()
         ender = begin(self._engine, self.container, Command(("bash", "-c", END_COMMAND), "0:0", {"LC_ALL": "C"}, "/"))
-        ended: int | None = 137
         if ender is not None:
             try:
                 ended = follow(self._engine, ender, Output(1_000), _END_SECONDS)
             finally:
                 ender.stream.close()
-        if ended != 0 or follow(self._engine, running, output, _END_SECONDS / 2) is None:
-            self.kill_processes()
-            drain(running, output)
+            if ended == 0 and await_code(self._engine, running, _END_SECONDS / 2) is not None:
+                return
+        self.kill_processes()
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """As the contract says; whatever stands in the way, a directory too, gives place."""
         path = files.plain(path)
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            member = tarfile.TarInfo(path.lstrip("/"))
-            member.mode, member.size, member.mtime = mode, len(data), int(time.time())
-            tar.addfile(member, io.BytesIO(data))
-        self._put(files.ancestors(path), buffer.getvalue())
+        self._put(files.ancestors(path), files.one_file(path.lstrip("/"), data, mode))
 
     def read(self, path: str, *, max_bytes: int) -> bytes | None:
         """As the contract says; nothing in /proc, /sys and /dev is a regular file."""
@@ -144,6 +170,7 @@ class DockerBox:
         self._check_open()
         fresh = files.missing(above, self._exists)
         self._touched = True
+        self._listed = None
         self._engine.put(self.container, files.directories(fresh) + archive)
 
     def _exists(self, path: str) -> bool:
@@ -161,19 +188,11 @@ class DockerBox:
             SandboxError: something is still there, or the box failed.
         """
         self._check_open()
-        there = [path for path in map(files.plain, paths) if _LOST in path or self._exists(path)]
-        for first in range(0, len(there), _REMOVED_AT_ONCE):
-            some = there[first : first + _REMOVED_AT_ONCE]
-            said = self._exec(Command(self._removal(some), "0:0", {"LC_ALL": "C"}, "/"), _REMOVE_SECONDS)
+        there = [path for path in map(files.plain, paths) if self._exists(path)]
+        for some in files.batches(there):
+            said = self._exec(Command((self.defaults.rm, "-rf", "--", *some), "0:0", {"LC_ALL": "C"}, "/"), _REMOVE_SECONDS)
             if left := [path for path in some if self._exists(path)]:
                 raise SandboxError(f"{len(left)} paths of a box could not be removed, {left[0]} for one: {said.stderr[-500:]!r}")
-
-    def _removal(self, paths: Sequence[str]) -> tuple[str, ...]:
-        if not any(_LOST in path for path in paths):
-            return (self.defaults.rm, "-rf", "--", *paths)
-        # A name that is no UTF-8 is known to us only in outline; whatever fits it goes.
-        patterns = " ".join("*".join(map(shlex.quote, path.split(_LOST))) for path in paths)
-        return ("bash", "-c", f"{shlex.quote(self.defaults.rm)} -rf -- {patterns}")
 
     def kill_processes(self) -> None:
         """As the contract says: from outside, by ending the container. /dev/shm is empty afterwards; a command under way ends with 137."""
@@ -184,28 +203,18 @@ class DockerBox:
                 self._started = False
 
     def changes(self) -> tuple[Change, ...]:
-        """As the contract says. What lies in a VOLUME of the image is not seen. A change of a directory's own mode is seen only if
-        nothing below it changed."""
+        """As the contract says, with three blind spots: what lies in a VOLUME of the image, a file rewritten with its size and times kept,
+        and the mode of a directory in which something else changed too."""
+        return files.changes(self.listed())
+
+    def listed(self) -> Mapping[str, int]:
+        """The engine's own list: path → 0 changed, 1 added, 2 deleted; each directory on the way to a change is listed as changed."""
         self._check_open()
         if not self._touched:
-            return ()
-        return files.changes((entry["Path"], entry["Kind"]) for entry in self._engine.diff(self.container))
-
-    def restore(self, pristine: str, paths: Sequence[str]) -> None:
-        """Make `paths` as they are in the container `pristine`, which nobody has touched; no process of the box survives it.
-
-        What is not in the image is first emptied, and what is, laid back, both from outside; only then does anything of the box run, and
-        what was emptied is deleted.
-
-        Raises:
-            SandboxError: the box failed.
-        """
-        self.kill_processes()
-        known = [path for path in paths if _LOST not in path]
-        back = files.originals(self._engine, pristine, known)
-        if known:
-            self._engine.put(self.container, back.archive)
-        self.remove((*back.absent, *(path for path in paths if _LOST in path)))
+            return {}
+        if self._listed is None or self._started:
+            self._listed = {entry["Path"]: entry["Kind"] for entry in self._engine.diff(self.container)}
+        return self._listed
 
     def release(self) -> bool:
         """Close it, leaving the container; whether it was open."""
@@ -213,16 +222,20 @@ class DockerBox:
             was_open, self._open = self._open, False
         return was_open
 
-    def handed_over(self, defaults: Defaults, info: SandboxInfo) -> DockerBox:
-        """A new box around the same container, none of whose processes survive; this one is closed.
+    def become(self, box: DockerBox, without: Sequence[str], volumes: Sequence[str]) -> tuple[str, ...]:
+        """Take over the changes of `box`, killed for it, but what lies at or below `without`; this box is fresh. Returns what was left out.
 
-        Starting a container again gives it new namespaces, /dev/shm, /etc/hosts and /etc/resolv.conf.
+        Nothing that the agent could change has a part in it: what it deleted is deleted by the fresh image's own `rm`, and the rest
+        travels as an archive. A change that the engine does not see (a file rewritten with its size and times kept) stays behind.
+
+        Raises:
+            SandboxError: a box failed.
         """
-        self.kill_processes()
-        self.release()
-        box = DockerBox(self._engine, self.container, defaults, info)
-        box._touched = self._touched
-        return box
+        box.kill_processes()
+        plan = snapshot.plan(box.listed(), [files.plain(path) for path in without])
+        self.remove(plan.deleted)
+        self._touched = True
+        return snapshot.copy(self._engine, box.container, self.container, plan, volumes)
 
     def _check_open(self) -> None:
         if not self._open:

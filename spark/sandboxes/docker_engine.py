@@ -11,7 +11,7 @@ import json
 import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from spark.errors import SandboxError
 
@@ -112,6 +112,11 @@ class Engine:
         with failing("start a box"):
             self.api.start(container)
 
+    def runs(self, container: str) -> bool:
+        """Whether its first process lives."""
+        with failing("say how a box is"):
+            return bool(self.api.inspect_container(container)["State"]["Running"])
+
     def kill(self, container: str) -> None:
         """End all its processes and wait until they are gone; fine if none runs."""
         import docker.errors
@@ -186,8 +191,8 @@ class Engine:
             finally:
                 answer.close()
 
-    def put(self, container: str, archive: bytes) -> None:
-        """Lay a tar over `/`."""
+    def put(self, container: str, archive: bytes | BinaryIO) -> None:
+        """Lay a tar over `/`, all of it or from where the file stands."""
         with failing("put files into a box"):
             self.api.put_archive(container, "/", archive)
 
@@ -202,15 +207,14 @@ class Engine:
 
         with failing("take a command"):
             try:
-                answer = self.api.exec_create(container, list(argv), user=user, environment=dict(env), workdir=cwd)
+                return self.api.exec_create(container, list(argv), user=user, environment=dict(env), workdir=cwd)["Id"]
             except docker.errors.APIError as error:
                 if error.status_code == 409:
                     return None
                 raise
-            return answer["Id"]
 
-    def exec_start(self, command: str) -> ExecStream:
-        """Begin it."""
+    def exec_start(self, command: str) -> ExecStream | None:
+        """Begin it; None if its container has ended meanwhile."""
         with failing("start a command"):
             answer = self.api._post_json(
                 self.api._url("/exec/{0}/start", command),
@@ -218,6 +222,8 @@ class Engine:
                 data={"Tty": False, "Detach": False},
                 stream=True,
             )
+            if answer.status_code >= 400 and "is not running" in answer.text:
+                return None
             self.api._raise_for_status(answer)
             return ExecStream(answer)
 

@@ -23,6 +23,7 @@ _FIRST_LOOK_SECONDS = 0.1
 _LAST_LOOK_SECONDS = 0.5
 _FIRST_WAIT_SECONDS = 0.002
 _GRACE_SECONDS = 0.05
+_DRAIN_SECONDS = 1.0
 _MAX_ARGUMENT_BYTES = 131_071
 """Of one argument of a program: the kernel's limit."""
 
@@ -134,9 +135,8 @@ def begin(engine: Engine, container: str, command: Command) -> Running | None:
         SandboxError: the engine failed, or there is no such user in the box.
     """
     created = engine.exec_create(container, command.argv, user=command.user, env=command.env, cwd=command.cwd)
-    if created is None:
-        return None
-    return Running(created, engine.exec_start(created), time.monotonic())
+    stream = None if created is None else engine.exec_start(created)
+    return None if created is None or stream is None else Running(created, stream, time.monotonic())
 
 
 def follow(engine: Engine, running: Running, output: Output, seconds: float) -> int | None:
@@ -153,20 +153,25 @@ def follow(engine: Engine, running: Running, output: Output, seconds: float) -> 
         if chunk:
             output.feed(chunk)
         elif chunk is not None:
-            return _await_code(engine, running, deadline)
+            return await_code(engine, running, deadline - time.monotonic())
         now = time.monotonic()
         if now >= min(look, deadline):
             code = engine.exec_code(running.id)
             if code is not None:
-                drain(running, output)
+                drain(running, output, _DRAIN_SECONDS)
             if code is not None or now >= deadline:
                 return code
             pause = min(pause * 1.5, _LAST_LOOK_SECONDS)
             look = now + pause
 
 
-def _await_code(engine: Engine, running: Running, deadline: float) -> int | None:
-    """Its exit code, once its pipes are closed."""
+def await_code(engine: Engine, running: Running, seconds: float) -> int | None:
+    """Its exit code, or None if it still runs after `seconds`, whatever becomes of its output.
+
+    Raises:
+        SandboxError: the engine failed.
+    """
+    deadline = time.monotonic() + seconds
     pause = _FIRST_WAIT_SECONDS
     while (code := engine.exec_code(running.id)) is None and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(pause, left))
@@ -174,8 +179,8 @@ def _await_code(engine: Engine, running: Running, deadline: float) -> int | None
     return code
 
 
-def drain(running: Running, output: Output) -> None:
-    """What is still on its way to us; at most for a second, should something in the background go on writing."""
-    until = time.monotonic() + 1.0
+def drain(running: Running, output: Output, seconds: float) -> None:
+    """What is still on its way to us; no longer than `seconds`, should something in the background go on writing."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until and (chunk := running.stream.recv(_GRACE_SECONDS)):
         output.feed(chunk)

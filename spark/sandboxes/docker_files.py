@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
-from collections.abc import Callable, Generator, Iterable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from spark.errors import SandboxError
 from spark.sandboxes.base import Change, Packed
@@ -16,13 +16,12 @@ from spark.sandboxes.docker_engine import Engine
 _NAMED_LEFT_OUT = 1_000
 _HEADER_BYTES = 4 * 512  # a header, and room for the extended one of a long name
 _NOT_OURS = ("/proc/", "/sys/", "/dev/", "/tmp/")
-_INIT_STUBS = frozenset({"/sbin/docker-init", "/usr/sbin/docker-init"})
+INIT_STUBS = frozenset({"/sbin/docker-init", "/usr/sbin/docker-init"})
 """Where the engine mounts its own first process over an empty file."""
-_READ_PAST_BYTES = 2**30
+READ_PAST_BYTES = 2**30
 """Of files that are left out: the engine sends them all the same, holes filled in."""
+_ONE_LINE_CHARS = 50_000
 _KINDS = ("changed", "added", "deleted")
-_FEW = 8
-"""So many files of one top directory are fetched one by one; more, in one go with all beside them."""
 
 
 def plain(path: str) -> str:
@@ -80,10 +79,10 @@ class _Packer:
         """The archive of what lies at `top`."""
         self._contents.clear()
         for member in source:
-            path = _place(top, member.name)
+            path = place(top, member.name)
             if not self._add(source, member, path) and member.isreg():
                 self._read_past += member.size
-                if self._read_past > _READ_PAST_BYTES:
+                if self._read_past > READ_PAST_BYTES:
                     self.left_out.append(f"{top}: all after {path}")
                     return
 
@@ -131,56 +130,19 @@ def pack(engine: Engine, container: str, paths: Sequence[str], max_bytes: int) -
     return packer.done()
 
 
-def _place(path: str, name: str) -> str:
+def place(path: str, name: str) -> str:
     """Where a member of the archive of `path` lies in the box."""
     return plain(f"{path}/{posixpath.normpath('/' + name).lstrip('/').partition('/')[2]}")
 
 
-class _Originals(NamedTuple):
-    """What to lay over a box so that paths are as in the image again."""
-
-    archive: bytes
-    absent: tuple[str, ...]
-    """Those that are not in the image: empty files in the archive, for the caller to delete."""
-
-
-def originals(engine: Engine, pristine: str, paths: Iterable[str]) -> _Originals:
-    """`paths` as they are in the container `pristine`."""
-    wanted = dict.fromkeys(plain(path) for path in paths)
-    absent = tuple(path for path in wanted if engine.stat(pristine, path) is None)
+def one_file(name: str, data: bytes, mode: int = 0o644) -> bytes:
+    """An archive of a single file, of now."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in absent:
-            # An emptied path is a file: nothing can lie below it, and nothing needs to.
-            if not any(path.startswith(other + "/") for other in absent):
-                tar.addfile(tarfile.TarInfo(path.lstrip("/")))
-        for top, inside in _groups([path for path in wanted if path not in absent]).items():
-            with members(engine, pristine, top) as source:
-                for member in source or ():
-                    path = _place(top, member.name)
-                    if any(path == kept or path.startswith(kept + "/") for kept in inside):
-                        file = source.extractfile(member) if source is not None and member.isreg() else None
-                        _rename(member, top, path)
-                        tar.addfile(member, file)
-    return _Originals(buffer.getvalue(), absent)
-
-
-def _groups(paths: Sequence[str]) -> dict[str, list[str]]:
-    """What to fetch, and which paths to keep of it."""
-    by_top: dict[str, list[str]] = {}
-    for path in paths:
-        by_top.setdefault("/" + path.split("/")[1], []).append(path)
-    groups: dict[str, list[str]] = {}
-    for top, inside in by_top.items():
-        groups |= {path: [path] for path in inside} if len(inside) <= _FEW else {top: inside}
-    return groups
-
-
-def _rename(member: tarfile.TarInfo, top: str, path: str) -> None:
-    member.pax_headers = {}
-    member.name = path.lstrip("/")
-    if member.islnk():
-        member.linkname = _place(top, member.linkname).lstrip("/")
+        member = tarfile.TarInfo(name)
+        member.mode, member.size, member.mtime = mode, len(data), int(time.time())
+        tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 def checked(archive: bytes) -> tuple[str, ...] | None:
@@ -234,12 +196,23 @@ def missing(paths: Iterable[str], exists: Callable[[str], bool]) -> list[str]:
     return gone
 
 
-def changes(listed: Iterable[tuple[str, int]]) -> tuple[Change, ...]:
-    """The contract's changes from the engine's: it lists every directory on the way to a change, and its own first process."""
-    entries = dict(listed)
-    on_the_way = {above for path in entries for above in ancestors(path)}
+def changes(listed: Mapping[str, int]) -> tuple[Change, ...]:
+    """The contract's changes from the engine's list, which holds every directory on the way to a change, and the engine's own init."""
+    on_the_way = {above for path in listed for above in ancestors(path)}
     return tuple(
         Change(path=path, kind=_KINDS[kind])
-        for path, kind in sorted(entries.items())
-        if not (kind == 0 and path in on_the_way) and not (kind == 1 and path in _INIT_STUBS) and not path.startswith(_NOT_OURS)
+        for path, kind in sorted(listed.items())
+        if not (kind == 0 and path in on_the_way) and not (kind == 1 and path in INIT_STUBS) and not path.startswith(_NOT_OURS)
     )
+
+
+def batches(paths: Sequence[str]) -> Generator[list[str]]:
+    """In portions that one command line takes."""
+    batch: list[str] = []
+    for path in paths:
+        if batch and sum(map(len, batch)) + len(path) > _ONE_LINE_CHARS:
+            yield batch
+            batch = []
+        batch.append(path)
+    if batch:
+        yield batch

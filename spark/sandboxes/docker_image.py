@@ -7,11 +7,9 @@ not look again. Images carry no run's label: they stay for the next run.
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import re
 import socket
-import tarfile
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +22,7 @@ from spark.errors import BuildError, SandboxError, UnsupportedTask
 from spark.records import Record, Task
 from spark.sandboxes.base import Image
 from spark.sandboxes.docker_engine import Engine, failing
+from spark.sandboxes.docker_files import one_file
 from spark.tree import tree_archive
 
 _LABEL = "spark.environment"
@@ -65,6 +64,7 @@ class Built:
     user: str
     """Whom commands run as."""
     workdir: str
+    volumes: tuple[str, ...]
     made_here: bool
     """Whether its base was made by scripts/engine."""
     known: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -112,7 +112,9 @@ def _find(engine: Engine, task: Task) -> Built | None:
     if _LABEL not in labels:
         return None
     environment = Environment.model_validate_json(labels[_LABEL])
-    return Built(environment, config.get("User") or "0:0", config.get("WorkingDir") or "/", _MADE_HERE in labels)
+    return Built(
+        environment, config.get("User") or "0:0", config.get("WorkingDir") or "/", tuple(config.get("Volumes") or ()), _MADE_HERE in labels
+    )
 
 
 def _make(engine: Engine, task: Task, run: str) -> None:
@@ -122,7 +124,7 @@ def _make(engine: Engine, task: Task, run: str) -> None:
     if lacking := [name for name in _NEEDED if name not in names]:
         raise UnsupportedTask(f"task {task.name!r}: its image has no {', '.join(lacking)}; a box needs {', '.join(_NEEDED)}")
     environment = Environment(base=_base(task), commands=tuple(sorted(names)), sleep=names["sleep"], rm=names["rm"])
-    _build(engine, _dockerfile(f"FROM {raw}\n"), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
+    _build(engine, one_file("Dockerfile", f"FROM {raw}\n".encode()), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
 
 
 @contextmanager
@@ -132,15 +134,6 @@ def _alone(digest: str) -> Generator[None]:
     with (folder / f"{digest[:40]}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _dockerfile(text: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        member = tarfile.TarInfo("Dockerfile")
-        member.size = len(text.encode())
-        tar.addfile(member, io.BytesIO(text.encode()))
-    return buffer.getvalue()
 
 
 def _build(engine: Engine, context: bytes, task: Task, *, labels: Mapping[str, str] | None = None, name: str | None = None) -> str:
@@ -177,6 +170,9 @@ def _messages(
         answer = engine.api._post(
             engine.api._url("/build"), data=context, params=params, headers={"Content-Type": "application/tar"}, stream=True, timeout=None
         )
+        if answer.status_code == 400:
+            yield {"error": answer.json().get("message", "")}
+            return
         engine.api._raise_for_status(answer)
         timer = threading.Timer(seconds, _hang_up, (answer, out_of_time))
         timer.start()

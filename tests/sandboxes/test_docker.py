@@ -1,4 +1,4 @@
-"""The docker sandbox beyond the common contract: what it asks of the engine, what an agent may break in its own box, what it leaves behind."""
+"""The docker sandbox beyond the common contract: what it asks of the engine, what an agent may break in its box, what is left behind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def provider() -> Generator[DockerProvider]:
 @pytest.fixture(scope="module")
 def image(provider: DockerProvider, tmp_path_factory: pytest.TempPathFactory) -> Image:
     root = tmp_path_factory.mktemp("task") / "plain"
-    return provider.build(task_with(root, "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n"))
+    return provider.build(task_with(root, "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\nRUN touch old\n"))
 
 
 @pytest.fixture
@@ -124,17 +124,19 @@ def test_a_command_that_cannot_start_is_its_own_fault(box: Sandbox) -> None:
 
 
 def test_an_agent_that_kills_its_own_box_finds_its_files_again(box: Sandbox) -> None:
-    ran = box.exec("echo kept > /app/kept; kill -9 -1", timeout_seconds=30)
-    assert ran.exit_code == 137
-    assert sh(box, "cat /app/kept") == "kept\n"
+    sh(box, "echo first > /app/kept; kill -9 -1")
+    for turn in range(6):  # whatever moment of its dying the next command meets: it runs, or it is killed too
+        ran = box.exec(f"echo {turn} >> /app/kept; kill -9 -1; sleep 0.0{turn}", timeout_seconds=30)
+        assert ran.exit_code in (0, 137), ran
+    time.sleep(1.0)
+    kept = sh(box, "cat /app/kept").split()
+    assert kept[0] == "first"
+    assert len(kept) > 2
 
 
 def test_a_time_limit_holds_where_bash_was_replaced(box: Sandbox) -> None:
-    sh(
-        box,
-        "cp /bin/bash /bin/real; printf '#!/bin/real\\n[[ $* == *scan* ]] && exit 0\\nexec /bin/real \"$@\"\\n' > /bin/fake; chmod +x /bin/fake",
-    )
-    sh(box, "rm /bin/bash; mv /bin/fake /bin/bash")
+    sh(box, "cp /bin/bash /bin/real")
+    box.write("/bin/bash", b'#!/bin/real\n[[ $* == *scan* ]] && exit 0\nexec /bin/real "$@"\n', mode=0o755)
     began = time.monotonic()
     assert box.exec("trap '' TERM; setsid sleep 500; sleep 500", timeout_seconds=1.0).exit_code is None
     assert time.monotonic() - began < 20
@@ -181,43 +183,84 @@ def test_a_file_of_two_names_is_packed_twice(box: Sandbox) -> None:
 
 
 SABOTAGE = """
-cp /bin/true /app/evil
-printf '#!/bin/bash\\ntouch /app/rm-ran\\n' > /bin/rm; printf '#!/bin/bash\\ntouch /app/sleep-ran; exec /bin/tail -f /dev/null\\n' > /bin/sleep
-echo /app/evil.so > /etc/ld.so.preload
+rm /bin/rm /bin/sleep /app/old
+printf '#!/bin/bash\\ntouch /app/rm-ran\\n' > /bin/rm
+printf '#!/bin/bash\\ntouch /app/sleep-ran; exec /bin/tail -f /dev/null\\n' > /bin/sleep; chmod +x /bin/rm /bin/sleep
 mkdir /planted; touch /planted/file /app/$(printf 'odd\\377name')
 echo 6.6.6.6 bad >> /etc/hosts; touch /dev/shm/left
+echo /app/evil.so > /etc/ld.so.preload
 """
 
 
-def test_a_snapshot_undoes_what_it_is_told_to_with_nothing_of_the_agents(provider: DockerProvider, image: Image) -> None:
+def test_a_snapshot_leaves_behind_what_it_is_told_to(provider: DockerProvider, image: Image) -> None:
     with provider.open(image, LIMITS) as box:
         sh(box, SABOTAGE)
-        without = [change.path for change in box.changes() if change.path not in ("/app/evil",)]
-        assert {"/usr/bin/rm", "/usr/bin/sleep", "/etc/ld.so.preload", "/planted", "/app/odd�name"} <= set(without)
+        box.write("/app/kept", b"kept")
+        without = [change.path for change in box.changes() if change.path not in ("/app/kept", "/app/old")]
+        assert {"/usr/bin/rm", "/usr/bin/sleep", "/etc/ld.so.preload", "/planted", "/app/odd\ufffdname"} <= set(without)
         with provider.reopen(box, image, LIMITS, without=without) as again:
             assert (
-                sh(again, "ls /app /planted /dev/shm /etc/ld.so.preload 2>/dev/null; grep bad /etc/hosts") == "/app:\nevil\n\n/dev/shm:\n"
+                sh(again, "ls /app /planted /dev/shm /etc/ld.so.preload 2>/dev/null; grep bad /etc/hosts") == "/app:\nkept\n\n/dev/shm:\n"
             )
-            assert {change.path for change in again.changes()} == {"/app/evil"}
+            assert {change.path: change.kind for change in again.changes()} == {"/app/kept": "added", "/app/old": "deleted"}
         with pytest.raises(SandboxError, match="closed"):
             box.exec("true", timeout_seconds=5)
 
 
-def test_many_replaced_files_are_brought_back_in_one_go(provider: DockerProvider, image: Image) -> None:
+def test_a_change_that_hides_from_the_engine_stays_behind(provider: DockerProvider, image: Image) -> None:
+    """Same size, same times: an engine that compares by these does not list it, so it must not reach the verifier either."""
     with provider.open(image, LIMITS) as box:
-        sh(box, "for f in $(ls /usr/lib/python3.11/*.py | head -150); do echo raise SystemExit > $f; done")
-        without = [change.path for change in box.changes()]
-        assert len(without) == 150
-        began = time.monotonic()
+        sh(
+            box,
+            "f=$(readlink -f /usr/bin/python3); touch -r $f /tmp/when; size=$(stat -c %s $f); rm $f; echo seen > /app/seen; "
+            "printf '#!/bin/bash\\necho forged; exit\\n' > $f; truncate -s $size $f; chmod 755 $f; touch -r /tmp/when $f",
+        )
+        assert sh(box, "python3 -c 'print(1)'") == "forged\n"
+        without = [change.path for change in box.changes() if change.path.startswith("/usr")]
         with provider.reopen(box, image, LIMITS, without=without) as again:
-            assert again.changes() == ()
-            assert time.monotonic() - began < 30
-            assert sh(again, "python3 -c 'import abc, ast, json; print(1)'") == "1\n"
+            assert sh(again, "cat /app/seen; python3 -c 'print(1)'") == "seen\n1\n"
+
+
+def test_a_snapshot_carries_everything_else(provider: DockerProvider, image: Image) -> None:
+    with provider.open(image, LIMITS) as box:
+        sh(
+            box,
+            "chown worker:worker /app; chmod 2770 /app; mkdir -p tree/a; for i in $(seq 300); do echo $i > tree/a/$i; done; "
+            "ln tree/a/1 tree/twin; ln -s a/2 tree/link; chmod 4711 tree/a/3; chown worker tree/a/4; echo tmp > /tmp/kept; "
+            "printf '#!/bin/sh\\necho tool\\n' > /usr/local/bin/tool; chmod +x /usr/local/bin/tool; rm -r /srv; mkdir /opt/empty; "
+            "touch \"tree/$(printf 'odd\\377name')\"; touch -d @1000000000 tree/a/5",
+        )
+        with provider.reopen(box, image, LIMITS, without=[]) as again:
+            state = (
+                "stat -c '%U %G %a %n' /app tree/a/3 tree/a/4; ls tree/a | wc -l; stat -c %h tree/twin; readlink tree/link; cat /tmp/kept; "
+                "tool; ls -d /srv /opt/empty; ls tree | wc -l; stat -c %Y tree/a/5"
+            )
+            wanted = ["worker worker 2770 /app", "root worker 4711 tree/a/3", "worker worker 644 tree/a/4"]
+            wanted += ["300", "2", "a/2", "tmp", "tool", "/opt/empty", "4", "1000000000"]
+            assert sh(again, state).splitlines() == wanted
+            assert not any("not carried" in note for note in again.info.notes)
+
+
+def test_what_a_snapshot_cannot_carry_is_named(provider: DockerProvider, image: Image) -> None:
+    with provider.open(image, LIMITS) as box:
+        sh(box, "rm old; mkfifo /app/pipe; truncate -s 5T /app/hole; echo text > /app/after")
+        with provider.reopen(box, image, LIMITS, without=[]) as again:
+            assert any("/app/hole" in note and "/app/pipe" in note for note in again.info.notes), again.info.notes
+            assert sh(again, "ls /app") == "after\n"
+
+
+def test_a_volume_of_the_image_reaches_the_verifier(provider: DockerProvider, tmp_path: Path) -> None:
+    task = task_with(tmp_path / "volume", "FROM debian:bookworm-slim\nVOLUME /data\nWORKDIR /data\n")
+    image = provider.build(task)
+    with provider.open(image, LIMITS) as box:
+        sh(box, "echo here > /data/out")
+        with provider.reopen(box, image, LIMITS, without=[]) as again:
+            assert sh(again, "cat out") == "here\n"
 
 
 def test_nothing_is_left_behind(image: Image, tmp_path: Path) -> None:
     provider = DockerProvider(f"{RUN}-left")
-    task = task_with(tmp_path / "again", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n")
+    task = task_with(tmp_path / "again", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\nRUN touch old\n")
     with provider.open(provider.build(task), LIMITS) as box:
         sh(box, "sleep 1000 &")
         began = time.monotonic()
@@ -241,8 +284,8 @@ with provider.open(provider.build(load_task(Path(sys.argv[2]))), Limits()) as bo
 
 @pytest.mark.parametrize("by", ["the next of the same run", "doctor"])
 def test_what_a_killed_process_left_is_found(tmp_path: Path, by: str) -> None:
-    run = f"{RUN}-killed-{by.split()[-1]}"
-    task = task_with(tmp_path / "left", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\n")
+    run = f"{RUN}-killed-{by.rpartition(' ')[2]}"
+    task = task_with(tmp_path / "left", "FROM python:3.11-slim\nRUN useradd -m worker\nWORKDIR /app\nRUN touch old\n")
     subprocess.run([sys.executable, "-c", KILLED, run, task.path], check=False, timeout=120)
     assert len(containers(f"spark.run={run}")) == 1
     if by == "doctor":
