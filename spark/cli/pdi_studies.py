@@ -14,6 +14,7 @@ from spark.cli.rows import Json, Paths, complain, printable, show, warn
 from spark.errors import RequestError
 
 if TYPE_CHECKING:
+    from spark.pdi.experiment import Thrown
     from spark.pdi.grounding import Grounded
 
 app = typer.Typer()
@@ -118,3 +119,27 @@ def _coloured(skill: str, found: Mapping[int, Grounded]) -> None:
         one = found.get(number)
         mark = f"{one.basis:>8} {one.support:4.0%} " if one else " " * 14
         console.print(Text(mark + printable(line), style=colours[one.basis] if one else "dim"))
+
+
+@app.command()
+def policy(
+    runs: Annotated[list[Path], typer.Argument(help="Runs made with `spark distill --pdi random`.", show_default=False)],
+    *,
+    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """What obeying the signal, silence, or a word each time would have been worth, estimated from randomised runs."""
+    from spark.pdi.experiment import compare, thrown
+    from spark.pdi.recordings import find
+
+    tasks: dict[str, list[Thrown]] = {}
+    for folder in find(runs):
+        # the same task in two runs is two clusters: their coins are independent
+        tasks[str(folder)] = thrown(folder, lambda fault: complain([fault]))
+    if not any(tasks.values()):
+        raise RequestError(
+            "wanted randomised decisions with a scored attempt after them, found none",
+            hint="spark distill TASKS --pdi random --pdi-rate 0.5",
+        )
+    columns = ("policy", "outcome", "value", "low", "high", "effective_n", "n", "tasks")
+    show(columns, (one.model_dump() for one in compare(tasks, seed=seed)), as_json=as_json)
