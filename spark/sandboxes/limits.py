@@ -13,7 +13,6 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -55,12 +54,18 @@ class Groups:
     """Where groups can be made for which limit, found out once."""
 
     def __init__(self) -> None:
-        self.parents: Mapping[str, Path] = {}
+        first, second = candidates(_text(Path("/proc/self/mountinfo")), _text(Path("/proc/self/cgroup")))
+        self.parents: dict[str, Path] = {limit: parent for limit, parent in first.items() if _works(limit, parent)}
         """Limit → the directory a box's group goes into."""
-        for parents in _candidates():
-            works = {name: parent for name, parent in parents.items() if _works(name, parent)}
-            if len(works) > len(self.parents):
-                self.parents = works
+        missing = [limit for limit in CONTROLLERS if limit not in self.parents]
+        best: dict[str, Path] = {}
+        for parent in second if missing else ():
+            # A process is in one group of version 2 only, so one parent must do for all that is missing.
+            works = {limit: parent for limit in missing if _works(limit, parent)}
+            best = max(best, works, key=len)
+            if len(best) == len(missing):
+                break
+        self.parents |= best
 
     def make(self, name: str, limits: Limits) -> Group:
         """The groups of a box, with its limits set.
@@ -106,32 +111,35 @@ class Groups:
         return tuple(note for note, holds in facts.items() if holds)
 
 
-def _candidates() -> list[dict[str, Path]]:
-    """Places to try, best first: version 1 hierarchies, then the version 2 group we are in, then the ones above it."""
+def _text(path: Path) -> str:
     try:
-        mounts = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        own = {
-            controller: path
-            for _, controllers, path in (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
-            for controller in controllers.split(",")
-        }
-    except (OSError, ValueError):
-        return []
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def candidates(mounts: str, own: str) -> tuple[dict[str, Path], list[Path]]:
+    """Where to try to make groups, for a process with these /proc/self/mountinfo and /proc/self/cgroup.
+
+    Returns:
+        Limit → its version 1 hierarchy; and for what is not there, the version 2 group the process is in and the ones above it, in order.
+    """
+    groups = [line.split(":", 2) for line in own.splitlines()]
+    paths = {name: path for _, names, path in groups for name in names.split(",")}
     first: dict[str, Path] = {}
-    second: list[dict[str, Path]] = []
-    for left, right in mounts:
-        kind, _, options = right.split(" ", 2)
-        root, point = left.split(" ")[3:5]
+    second: list[Path] = []
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        root, point = left.split()[3:5]
+        kind, *_, options = right.split()
         if kind == "cgroup":
-            for name, controller in CONTROLLERS.items():
-                if controller in options.split(" ")[-1].split(",") and controller in own:
-                    first[name] = _below(point, root, own[controller])
+            for limit, controller in CONTROLLERS.items():
+                if controller in options.split(",") and controller in paths:
+                    first[limit] = _below(point, root, paths[controller])
         elif kind == "cgroup2":
-            here = _below(point, root, own.get("", "/"))
-            for parent in (here, *here.parents):
-                if parent.is_relative_to(point):
-                    second.append(dict.fromkeys(CONTROLLERS, parent))
-    return ([first] if first else []) + second
+            here = _below(point, root, paths.get("", "/"))
+            second += [parent for parent in (here, *here.parents) if parent.is_relative_to(point)]
+    return first, second
 
 
 def _below(point: str, root: str, path: str) -> Path:
@@ -157,13 +165,6 @@ def _works(limit: str, parent: Path) -> bool:
         return False
     finally:
         Group((directory,)).remove()
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def _set(limit: str, directory: Path, limits: Limits) -> None:

@@ -176,10 +176,22 @@ def _make_local(local: Path, python: str | None) -> None:
     _folder(local)
     for name in _LOCAL:
         _folder(local / name)
-    target = f"{PYTHON_PREFIX}/bin/python3" if python else "/usr/bin/python3"
-    names = ("python3", "python") if python else () if Path("/usr/bin/python").exists() else ("python",)
-    for name in names:
-        (local / "bin" / name).symlink_to(target)
+    if python:
+        _bring_python(local / "bin/python3")
+    if python or not Path("/usr/bin/python").exists():
+        (local / "bin/python").symlink_to("python3" if python else "/usr/bin/python3")
+
+
+def _bring_python(program: Path) -> None:
+    import sysconfig
+
+    real = f"{PYTHON_PREFIX}/bin/python3"
+    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        # Its library is where it was built, or so it thinks, and a system library of the same name may be in the way.
+        program.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={PYTHON_PREFIX}/lib exec {real} "$@"\n')
+        program.chmod(0o755)
+    else:
+        program.symlink_to(real)
 
 
 def _python() -> str | None:

@@ -13,7 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from spark.sandboxes.linux import NEW_CGROUP, NEW_IPC, NEW_MOUNT, NEW_NET, NEW_PID, NEW_UTS, bound_capabilities, enter, seal
 
@@ -22,6 +22,7 @@ _INIT_MASK = 1 << 19
 _READY_SECONDS = 20.0
 _PAUSE_SECONDS = 0.0004
 _COMPLAINT_BYTES = 2_000
+_FIRST_FREE = 200  # a descriptor that nothing else has yet
 
 
 class BoxError(Exception):
@@ -52,9 +53,7 @@ def start_init(command: Sequence[str], null: int) -> Init:
     held, hold = os.pipe()
     told, tell = os.pipe()
     complaint, complain = os.pipe()
-    bwrap = os.fork()
-    if not bwrap:
-        _run_bwrap(command, (null, null, complain), held, tell)
+    bwrap = _spawn(command, (null, null, complain), held, tell)
     for fd in (held, tell, complain):
         os.close(fd)
     try:
@@ -68,20 +67,21 @@ def start_init(command: Sequence[str], null: int) -> Init:
     return Init(pidfd, bwrap, hold)
 
 
-def _run_bwrap(command: Sequence[str], streams: tuple[int, int, int], held: int, tell: int) -> NoReturn:
+def _spawn(command: Sequence[str], streams: tuple[int, int, int], held: int, tell: int) -> int:
+    words = os.memfd_create("arguments")  # pid 1 keeps its command line, which the box may read
+    os.write(words, b"".join(os.fsencode(word) + b"\0" for word in command[1:]))
+    os.lseek(words, 0, os.SEEK_SET)
+    given = {fd: _FIRST_FREE + place for place, fd in enumerate((held, tell, words))}
+    moves = [*enumerate(streams), *((new, fd) for fd, new in given.items())]
+    argv = ["bwrap", "--args", str(given[words]), "--block-fd", str(given[held]), "--info-fd", str(given[tell]), "/"]
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # inherited
     try:
-        for place, fd in enumerate(streams):
-            os.dup2(fd, place)
-        words = os.memfd_create("arguments")  # pid 1 keeps its command line, which the box may read
-        os.write(words, b"".join(os.fsencode(word) + b"\0" for word in command[1:]))
-        os.lseek(words, 0, os.SEEK_SET)
-        for fd in (held, tell, words):
-            os.set_inheritable(fd, True)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        os.execve(command[0], ["bwrap", "--args", str(words), "--block-fd", str(held), "--info-fd", str(tell), "/"], {})
+        return os.posix_spawn(command[0], argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, fd, new) for new, fd in moves])
     except OSError as error:
-        os.write(2, f"{error}\n".encode())
-    os._exit(127)
+        raise BoxError(f"{command[0]} cannot be started: {error.strerror}") from error
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(words)
 
 
 def _wait(bwrap: int, told: int) -> int:
