@@ -105,9 +105,10 @@ class DockerProvider:
             SandboxError: something could not be removed.
         """
         self._remover.shutdown(wait=True)
-        for removal in self._removals:
-            removal.result()
+        failures = [error for removal in self._removals if (error := removal.exception()) is not None]
         self._removals.clear()
+        if failures:
+            raise failures[0]
 
     def _engine(self) -> Engine:
         with self._guard:
@@ -138,7 +139,7 @@ class DockerProvider:
             user="0:0",
             working_dir=image.workdir,
             healthcheck={"test": ["NONE"]},
-            labels={_RUN_LABEL: self._run, _OWNER_LABEL: _owner()},
+            labels={_RUN_LABEL: self._run, _OWNER_LABEL: _owner(), docker_image.LABEL: ""},
         )
 
     def _cpus(self, limits: Limits) -> float:

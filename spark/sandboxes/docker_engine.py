@@ -102,6 +102,11 @@ class Engine:
             except docker.errors.ImageNotFound:
                 return None
 
+    def forget(self, image: str) -> None:
+        """Delete an image that nothing needs."""
+        with failing("remove an image"):
+            self.api.remove_image(image)
+
     def create(self, image: str, *, host: Mapping[str, Any], **config: Any) -> str:
         """A new container's id; nothing runs yet."""
         with failing(f"make a box from {image}"):

@@ -25,7 +25,8 @@ from spark.sandboxes.docker_engine import Engine, failing
 from spark.sandboxes.docker_files import one_file
 from spark.tree import tree_archive
 
-_LABEL = "spark.environment"
+LABEL = "spark.environment"
+"""On task images: what is in them. Boxes carry it empty."""
 _MADE_HERE = "spark.recipe"
 """On base images that scripts/engine made."""
 _TAIL_CHARS = 4_000
@@ -109,9 +110,9 @@ def _find(engine: Engine, task: Task) -> Built | None:
     found = engine.image(tag(task))
     config: Mapping[str, Any] = found["Config"] if found else {}
     labels: Mapping[str, str] = config.get("Labels") or {}
-    if _LABEL not in labels:
+    if LABEL not in labels:
         return None
-    environment = Environment.model_validate_json(labels[_LABEL])
+    environment = Environment.model_validate_json(labels[LABEL])
     return Built(
         environment, config.get("User") or "0:0", config.get("WorkingDir") or "/", tuple(config.get("Volumes") or ()), _MADE_HERE in labels
     )
@@ -122,9 +123,10 @@ def _make(engine: Engine, task: Task, run: str) -> None:
     programs = _programs(engine, raw, task, run)
     names = {path.rpartition("/")[2]: path for path in reversed(programs)}
     if lacking := [name for name in _NEEDED if name not in names]:
+        engine.forget(raw)
         raise UnsupportedTask(f"task {task.name!r}: its image has no {', '.join(lacking)}; a box needs {', '.join(_NEEDED)}")
     environment = Environment(base=_base(task), commands=tuple(sorted(names)), sleep=names["sleep"], rm=names["rm"])
-    _build(engine, one_file("Dockerfile", f"FROM {raw}\n".encode()), task, labels={_LABEL: environment.model_dump_json()}, name=tag(task))
+    _build(engine, one_file("Dockerfile", f"FROM {raw}\n".encode()), task, labels={LABEL: environment.model_dump_json()}, name=tag(task))
 
 
 @contextmanager
@@ -201,6 +203,8 @@ def _programs(engine: Engine, image: str, task: Task, run: str) -> list[str]:
             engine.start(container)
         except SandboxError as error:
             if "bash" in error.message:
+                engine.remove(container)
+                engine.forget(image)
                 raise UnsupportedTask(f"task {task.name!r}: its image has no bash, which a box needs") from error
             raise
         with failing("list an image's programs"):
