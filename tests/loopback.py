@@ -130,7 +130,11 @@ class Loopback:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
-                body = cast("Json", json.loads(self.rfile.read(length) or b"{}"))
+                raw = self.rfile.read(length)
+                if len(raw) < length:  # the client died while it asked
+                    self.close_connection = True
+                    return
+                body = cast("Json", json.loads(raw or b"{}"))
                 reply = outer._next(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
                 outer._send(self, reply)
 
