@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from spark.cli.pdi_studies import app as studies
-from spark.cli.rows import Json, Paths, complain, show, warn, write_csv, write_parquet
+from spark.cli.rows import Json, Paths, Plot, complain, show, warn, write_csv, write_parquet
 from spark.errors import RequestError
+
+if TYPE_CHECKING:
+    from spark.pdi.gains import Gain
+    from spark.pdi.retrospective import Scored
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(studies)
@@ -46,25 +50,33 @@ def online(
     warmup: Annotated[int, typer.Option(min=1, help="Steps until the signal has its full weight.")] = 2,
     compat: Annotated[Literal["released"] | None, typer.Option(help="Follow the released runs to the letter.")] = None,
     fix_encoding: FixEncoding = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """The online proxy after each reflection."""
+    from spark.pdi.pictures import trajectory
     from spark.pdi.proxy import DEFAULT_METHOD, DEFAULT_SCALE, Proxy
     from spark.pdi.recordings import find, read
     from spark.pdi.replay import agreement, replay
+    from spark.pdi.svg import save
 
     if compat and scale == "reference":
         raise RequestError("--compat released wants --scale running, found 'reference'", hint="leave one of the two out")
     method = method or ("token_overlap" if compat else DEFAULT_METHOD)
     scale = scale or ("running" if compat else DEFAULT_SCALE)
     rules = compat or "ours"
+    folders = list(find(paths)) if plot else find(paths)
+    if isinstance(folders, list) and len(folders) != 1:
+        raise RequestError(f"--plot draws one task, found {len(folders)}", hint="give one task folder")
     checked: list[tuple[int, int]] = []
 
     def rows() -> Iterator[dict[str, object]]:
-        for folder in find(paths):
+        for folder in folders:
             recording = read(folder, fix_encoding=fix_encoding)
             complain(recording.faults)
             points = list(replay(recording, Proxy(method=method, scale=scale, tau=tau, warmup=warmup, rules=rules)))
+            if plot is not None:
+                save(plot, trajectory(recording, points, tau))
             checked.append(agreement(points, recording.snapshots))
             for point in points:
                 if point.missing:
@@ -118,6 +130,7 @@ def score(
     gains: Annotated[Path | None, typer.Option(help="Gains per task (.json or .csv) to relate PDI to.")] = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="With --gains: draw PDI against gain, and ossification against gap beside it.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="Write the table to this file (needs pyarrow).")] = None,
 ) -> None:
     """Retrospective PDI of finished tasks, and what it was computed from."""
@@ -138,7 +151,10 @@ def score(
     if gains is not None:
         from spark.pdi.gains import read_gains, study
 
-        found = study(scored, read_gains(gains))
+        known = read_gains(gains)
+        found = study(scored, known)
+        if plot is not None:
+            _draw_gains(plot, scored, known)
         show(("statistic", "value", "low", "high", "n"), (one.model_dump() for one in found), as_json=as_json)
     elif parquet is not None:
         write_parquet(parquet, SCORE_COLUMNS, rows)
@@ -146,3 +162,16 @@ def score(
         write_csv(SCORE_COLUMNS, rows)
     else:
         show(SCORE_COLUMNS if as_json else SCORE_COLUMNS[:-2], rows, as_json=as_json)
+
+
+def _draw_gains(path: Path, scored: Sequence[Scored], gains: Sequence[Gain]) -> None:
+    """PDI against gain into `path`; where gaps are known, ossification against gap into a file beside it."""
+    from spark.pdi.pictures import scatter
+    from spark.pdi.svg import save
+
+    by_task = {one.task: one for one in scored}
+    pdi = [(one.task, by_task[one.task].pdi, one.gain) for one in gains if one.task in by_task]
+    save(path, scatter("PDI against gain", "PDI", "gain", [(task, x, y) for task, x, y in pdi if x is not None]))
+    oss = [(one.task, by_task[one.task].phi_oss, one.gap) for one in gains if one.task in by_task]
+    if known := [(task, x, y) for task, x, y in oss if x is not None and y is not None]:
+        save(path.with_stem(f"{path.stem}-gap"), scatter("Ossification against gap", "φ_oss", "gap to the human skill", known))

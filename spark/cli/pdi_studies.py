@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spark.cli.rows import Json, Paths, complain, printable, show, warn
+from spark.cli.rows import Json, Paths, Plot, complain, printable, show, warn
 from spark.errors import RequestError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def sensitivity(
     paths: Paths,
     *,
     commands: Annotated[Literal["all", "tail8000"], typer.Option(help="The commands in force.")] = "all",
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """How much each open choice of retrospective PDI matters: rank correlation, sign flips, largest shift."""
@@ -80,6 +81,11 @@ def sensitivity(
     )
     show(columns, (one.model_dump() for one in found), as_json=as_json)
     warn(f"choices in force: {choices}")
+    if plot is not None:
+        from spark.pdi.pictures import heat_map
+        from spark.pdi.svg import save
+
+        save(plot, heat_map(found))
 
 
 @app.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spark.pdi.raw import Fault
 
 Paths = Annotated[list[Path], typer.Argument(help="Run directories, folders of released runs, or single task folders.", show_default=False)]
+Plot = Annotated[Path | None, typer.Option(help="Draw it into this .svg or .png file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
