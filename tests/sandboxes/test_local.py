@@ -144,6 +144,13 @@ def test_a_command_that_cannot_be_killed_gently_takes_no_longer_than_its_limit(l
     assert until(lambda: int(sh(lbox, "ls -d /proc/[0-9]* | wc -l").stdout) <= 5)
 
 
+def test_orphans_leave_no_zombies(lbox: LocalSandbox) -> None:
+    """More than the box may have processes at a time: each must be gone before the next ones come."""
+    ran = sh(lbox, "for i in {1..200}; do (setsid true &) ; done; sleep 0.3; grep -l '^State:.Z' /proc/[0-9]*/status | wc -l", 60)
+    assert ran.stdout.strip() == "0"
+    assert ran.stderr == ""
+
+
 # output and odd commands
 
 
