@@ -136,17 +136,17 @@ def _system_directories(root: Path) -> Iterable[str]:
 
 def _unreadable(mounts: Iterable[str]) -> Iterable[str]:
     """Where we are root: what others may not read."""
-    for mount in () if os.geteuid() else mounts:
-        for folder, directories, files in os.walk(f"/{mount}"):
-            for name in [*files, *directories]:
-                path = f"{folder}/{name}"
-                mode = os.lstat(path).st_mode
-                readable = mode & 0o005 == 0o005 if stat.S_ISDIR(mode) else mode & 0o004
-                if readable or stat.S_ISLNK(mode) or path.startswith("/usr/local/"):
+    pending = [] if os.geteuid() else [f"/{mount}" for mount in mounts]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink() or entry.path == "/usr/local":
                     continue
-                yield path
-                if name in directories:
-                    directories.remove(name)
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode) and mode & 0o005 == 0o005:
+                    pending.append(entry.path)
+                elif stat.S_ISDIR(mode) or not mode & 0o004:
+                    yield entry.path
 
 
 def _overlay_layers(directory: Path, mounts: Iterable[str], hidden: Iterable[str]) -> None:
