@@ -149,6 +149,7 @@ class Keeper:
             os.setsid()
             code, what = 126, f"cannot enter {os.fsdecode(order['cwd'])}"
             os.chdir(order["cwd"])
+            close_from(3)  # while this process is still out of reach for others of its user
             uid, gid, groups = order["ids"]
             what = f"cannot become user {uid}:{gid}"
             if uid or gid:
@@ -156,7 +157,6 @@ class Keeper:
                 os.setresgid(gid, gid, gid)
                 os.setresuid(uid, uid, uid)
             keep_capabilities(0 if uid else self.spec["capabilities"])
-            close_from(3)
             code, what = 127, f"cannot run {os.fsdecode(order['program'])}"
             os.execve(order["program"], order["argv"], order["env"])
         except OSError as error:
