@@ -357,3 +357,26 @@ def test_no_engine_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reason is not None
     assert "DOCKER_HOST" in reason
     assert "\n" not in reason
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def script(name: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if key not in ("CI", "DOCKER_HOST")}
+    command = [str(ROOT / "scripts" / name)]
+    return subprocess.run(command, env=clean | env, capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL)
+
+
+def test_the_engine_script_does_nothing_where_all_is_there() -> None:
+    assert script("engine").returncode == 0
+    ran = script("engine")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_no_engine_fails_where_ci_is_set_and_is_said_elsewhere() -> None:
+    nowhere = "tcp://127.0.0.1:9"
+    assert script("engine", DOCKER_HOST=nowhere).returncode == 3
+    here = script("test-docker", DOCKER_HOST=nowhere)
+    assert (here.returncode, here.stdout, len(here.stderr.splitlines())) == (0, "", 2)
+    assert script("test-docker", DOCKER_HOST=nowhere, CI="true").returncode == 3
