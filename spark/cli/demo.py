@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,6 +100,11 @@ def _one_claim(place: TaskDir) -> None:
     claim = provenance.claims[0]
     evidence = Evidence.model_validate_json((place.root / EVIDENCE_FILE).read_bytes())
     items = {item.id: item.text for item in evidence.items}
-    typer.echo(f"  claim, line {claim.line}: {visible(claim.text)[:_CLAIM_CHARS]}")
+    typer.echo(f"  claim, line {claim.line}: {visible(_short(claim.text, _CLAIM_CHARS))}")
     for item in claim.items[:2]:
-        typer.echo(f"  rests on {item}: {visible(items.get(item, ''))[:_EVIDENCE_CHARS]}")
+        typer.echo(f"  rests on {item}: {visible(_short(items.get(item, ''), _EVIDENCE_CHARS))}")
+
+
+def _short(text: str, chars: int) -> str:
+    """One line, cut at a word."""
+    return textwrap.shorten(text, chars, placeholder=" …")
