@@ -9,7 +9,7 @@ from spark.pdi.encoding import misread
 from spark.pdi.material import SKILL_FILE, skill_text
 from spark.pdi.memos import FACTS, STRATEGY, is_error_page, is_event_dump, recover, section
 from spark.pdi.raw import Fault, RawAttempt, lines, parse, read_attempts
-from spark.pdi.recordings import ATTEMPTS_FILE, TRAJECTORY_FILE, PastAttempt, Recording, read
+from spark.pdi.recordings import ATIF_FILE, ATTEMPTS_FILE, TRAJECTORY_FILE, PastAttempt, Recording, read
 from spark.pdi.streams import is_json_only, read_stream
 
 _FENCE = "```"
@@ -30,7 +30,7 @@ def audit(folder: Path) -> tuple[Recording, list[Fault]]:
 
 
 def _files(folder: Path, recording: Recording) -> Iterator[Fault]:
-    for name in (ATTEMPTS_FILE, TRAJECTORY_FILE):
+    for name in () if (folder / ATIF_FILE).is_file() else (ATTEMPTS_FILE, TRAJECTORY_FILE):
         if not (folder / name).exists():
             yield Fault(kind="file missing", where=str(folder / name))
     listed = read_attempts(folder / ATTEMPTS_FILE, lambda _: None)

@@ -19,7 +19,7 @@ from typing import Literal
 
 from spark.pdi.memos import STRATEGY, is_event_dump, recover, section
 from spark.pdi.recordings import Recording
-from spark.pdi.streams import is_json_only, read_stream
+from spark.pdi.streams import is_json_only
 from spark.pdi.tokens import words
 from spark.records import Record
 
@@ -75,11 +75,10 @@ def evidence_items(recording: Recording) -> list[Item]:
         found.extend(Item(id=f"{name}:{start}", basis=basis, text=part) for start, part in _windows(text))
 
     for past in recording.attempts:
-        ran = read_stream(past.stream).commands
-        for number, one in enumerate(ran, 1):
+        for number, one in enumerate(past.ran, 1):
             add("executed", f"attempt {past.attempt} command {number}", one.command)
             add("seen", f"attempt {past.attempt} output {number}", one.output[:LARGEST_OUTPUT_CHARS])
-        if not ran and not is_json_only(past.commands):
+        if not past.ran and not is_json_only(past.commands):
             add("executed", f"attempt {past.attempt} commands", past.commands)
         add("verified", f"attempt {past.attempt} checks", past.summary)
         if past.memo:

@@ -9,7 +9,6 @@ from typing import Literal
 from spark.pdi.encoding import mended
 from spark.pdi.memos import FACTS, STRATEGY, failed_checks, is_error_page, is_event_dump, recover, section
 from spark.pdi.recordings import PastAttempt, Recording
-from spark.pdi.streams import read_stream
 from spark.pdi.tokens import Bag, Words, bag, words
 
 SKILL_FILE = "SKILL.md"
@@ -84,9 +83,8 @@ def _bag(text: str, how: Reading) -> Bag:
 def _commands(winner: PastAttempt, how: Reading, notes: list[str]) -> str | None:
     if how.commands == "tail8000":
         return winner.commands[-TAIL_CHARS:]
-    ran = read_stream(winner.stream).commands
-    if ran:
-        return "\n".join(one.command for one in ran)
+    if winner.ran:
+        return "\n".join(one.command for one in winner.ran)
     if len(winner.commands) > _SURELY_WHOLE_CHARS:
         notes.append("commands cut, and no stream to restore them from")
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spark.errors import RequestError
 from spark.pdi.encoding import mended
+from spark.pdi.harbor import read_trial
 from spark.pdi.memos import failed_attempts
 from spark.pdi.raw import (
     Fault,
@@ -26,10 +27,13 @@ from spark.pdi.raw import (
     shaped,
     sound_reward,
 )
+from spark.pdi.streams import RanCommand, read_stream
 from spark.records import Record
 
 ATTEMPTS_FILE = "attempts.json"
 TRAJECTORY_FILE = "trajectory.jsonl"
+ATIF_FILE = "agent/trajectory.json"
+"""Of a trial of Harbor's: one attempt, no memo."""
 
 _INFRASTRUCTURE = "INFRA_ERROR"
 _INFRASTRUCTURE_SUMMARY = "Infrastructure error: "
@@ -48,8 +52,8 @@ class PastAttempt(Record):
     n_tests: int = 0
     died: bool = False
     """The harness or the infrastructure failed: nobody reflected on it."""
-    stream: str = ""
-    """The raw output of the agent that solved it; empty for the others."""
+    ran: tuple[RanCommand, ...] = ()
+    """Every command of the attempt that solved it, where its output is on record; empty for the others."""
     memo: str | None = None
     memo_before: str = ""
     """The memo that `memo` replaced; empty at the first."""
@@ -88,7 +92,7 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
         found = False
         for here, folders, names in os.walk(path):
             folders.sort()
-            if ATTEMPTS_FILE in names or TRAJECTORY_FILE in names:
+            if ATTEMPTS_FILE in names or TRAJECTORY_FILE in names or (Path(here) / ATIF_FILE).is_file():
                 found = True
                 yield Path(here)
         if not found:
@@ -112,6 +116,8 @@ def _mended(past: PastAttempt) -> PastAttempt:
 
 
 def _read(folder: Path) -> Recording:
+    if (folder / ATIF_FILE).is_file() and not (folder / ATTEMPTS_FILE).exists():
+        return _harbor_trial(folder)
     faults: list[Fault] = []
     listed = read_attempts(folder / ATTEMPTS_FILE, faults.append)
     sound_until_here = len(faults)
@@ -133,6 +139,23 @@ def _read(folder: Path) -> Recording:
     )
 
 
+def _harbor_trial(folder: Path) -> Recording:
+    faults: list[Fault] = []
+    trial = read_trial(folder, ATIF_FILE, faults.append)
+    past = PastAttempt(
+        attempt=0,
+        status="PASS" if trial.reward is not None and trial.reward >= 1.0 else "FAIL",
+        reward=trial.reward,
+        commands="\n".join(one.command for one in trial.ran),
+        summary=trial.summary,
+        n_passed=trial.n_passed,
+        n_tests=trial.n_tests,
+        died=trial.reward is None,
+        ran=trial.ran,
+    )
+    return Recording(task=trial.task or folder.name, folder=str(folder), attempts=(past,), faults=tuple(faults))
+
+
 def _past(raw: RawAttempt, where: str, report: Report) -> PastAttempt:
     summary = raw.test_summary
     if raw.status == _INFRASTRUCTURE and not summary.startswith(_INFRASTRUCTURE_SUMMARY):
@@ -147,7 +170,7 @@ def _past(raw: RawAttempt, where: str, report: Report) -> PastAttempt:
         n_tests=raw.n_tests,
         died=raw.status == _INFRASTRUCTURE or summary.startswith((_INFRASTRUCTURE_SUMMARY, _EXECUTION_SUMMARY)),
     )
-    return past.model_copy(update={"stream": raw.agent_stdout_full}) if past.solved else past
+    return past.model_copy(update={"ran": read_stream(raw.agent_stdout_full).commands}) if past.solved else past
 
 
 def _trajectory(path: Path, report: Report) -> tuple[list[PastAttempt], list[RawSnapshot]]:

@@ -12,7 +12,6 @@ from spark.cli.pdi import app
 from spark.pdi.grounding import Basis, Grounded, Item, claims, content_words, evidence_items, ground
 from spark.pdi.material import skill_text
 from spark.pdi.recordings import Recording, find, read
-from spark.pdi.streams import read_stream
 from spark.pdi.tokens import words
 
 UNFOUNDED: tuple[Basis, ...] = ("nowhere", "planned")
@@ -66,7 +65,7 @@ def recorded() -> dict[str, tuple[Recording, str]]:
     found: dict[str, tuple[Recording, str]] = {}
     for folder in find([RUNS]):
         recording, skill = read(folder), skill_text(folder, [])
-        if skill and any(past.stream for past in recording.attempts):
+        if skill and any(past.ran for past in recording.attempts):
             found[recording.task] = recording, skill
     return found
 
@@ -84,7 +83,7 @@ def test_planted_lines_are_found_and_quoted_ones_are_not_accused() -> None:
         items = evidence_items(recording)
         mine = {text for _, text in claims(skill)}
         foreign = [text for other, (_, theirs) in runs.items() if other != task for _, text in claims(theirs) if text not in mine]
-        ran = [one.command for past in recording.attempts for one in read_stream(past.stream).commands]
+        ran = [one.command for past in recording.attempts for one in past.ran]
         telling = [line.strip()[:100] for command in ran for line in command.splitlines() if len(set(words(line))) > 3]
         false_lines = ground("\n".join(rng.sample(foreign, PLANTED)), items)
         true_lines = ground("\n".join(f"Run `{line}` and look at what it prints." for line in rng.sample(telling, PLANTED)), items)
