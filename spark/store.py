@@ -277,5 +277,6 @@ def _damage(path: Path) -> Generator[None]:
         yield
     except (ValidationError, OSError, UnicodeDecodeError) as error:
         raise RunError(
-            f"cannot read {str(path)!r}: {str(error).splitlines()[0]}", hint="the run is damaged here; start a new one"
+            f"cannot read {str(path)!r}: {str(error).splitlines()[0]}",
+            hint="the file is damaged, or another version of spark wrote this run",
         ) from error

@@ -201,18 +201,19 @@ def checks_text(trial: Trial) -> str:
 
 
 def commands_text(steps: tuple[Step, ...], on_trim: OnTrim) -> str:
-    """Commands with exit codes and outputs, newest kept whole for longest: when all do not fit, the oldest outputs go first."""
-    budget = _TRANSCRIPT_CHARS
+    """Commands with exit codes and outputs. A step may be long where the attempt is short; when all do not fit, the oldest go first."""
+    room = _TRANSCRIPT_CHARS
+    share = max(_STEP_CHARS, room // max(1, len(steps)))
     parts: list[str] = []
     dropped = 0
     for number, step in reversed(list(enumerate(steps, 1))):
         exit_code = "killed at its time limit" if step.exit_code is None else f"exit {step.exit_code}"
-        output = clip("\n".join(text for text in (step.stdout.strip(), step.stderr.strip()) if text), _STEP_CHARS // 2, "output", on_trim)
-        part = f"[{number}] $ {clip(step.command, _STEP_CHARS, 'command', on_trim)}\n({exit_code})\n{output}"
-        if len(part) > budget:
+        output = clip("\n".join(text.strip("\n") for text in (step.stdout, step.stderr) if text.strip()), share // 2, "output", on_trim)
+        part = f"[{number}] $ {clip(step.command, share // 2, 'command', on_trim)}\n({exit_code})\n{output}"
+        if len(part) > room:
             dropped += len(part)
             continue
-        budget -= len(part)
+        room -= len(part)
         parts.append(part)
     if dropped:
         on_trim("commands", sum(map(len, parts)), dropped)

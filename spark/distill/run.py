@@ -21,7 +21,7 @@ from spark.distill.loop import finish_task
 from spark.distill.report import write_report
 from spark.distill.settings import DistillSettings
 from spark.distill.work import Crew, Shop, Work
-from spark.errors import AuthError, BudgetError, Cancelled, RunError, SparkError, StoreError, boundary
+from spark.errors import AuthError, BudgetError, Cancelled, RunError, SandboxError, SparkError, StoreError, boundary
 from spark.events import Event, Reporter, RunFinished, RunStarted, TaskFinished, TaskSkipped, TaskStarted, TaskStatus, Warned
 from spark.models.callfile import journaled_usage
 from spark.parallel import Brakes, interrupts, run_all
@@ -126,7 +126,10 @@ def distill(
         )
         run = _Run(plan, directory, shop, summary)
         left = run_all([partial(run.job, task) for task in run.unfinished()], workers=plan.workers, brakes=brakes)
-        provider.close()
+        try:
+            provider.close()
+        except SandboxError as error:
+            emit(Warned(message=error.message))
         if left or brakes.drain.is_set():
             summary.stopped = summary.stopped or f"stopped; {left} tasks were not started"
         summary.usage = purse.total()

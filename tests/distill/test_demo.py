@@ -1,0 +1,66 @@
+"""The demo: recorded answers, everything else real; the same outcomes in Docker and on the local sandbox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spark.cli.demo import CASSETTE
+from spark.errors import SandboxError
+from spark.sandboxes.pick import pick_provider
+from spark.store import RunDir
+
+
+def replayed(sandbox: str, folder: Path) -> tuple[RunDir, str]:
+    folder.mkdir(exist_ok=True)
+    try:
+        pick_provider(sandbox, "test-demo").close()
+    except SandboxError as error:
+        pytest.skip(f"this sandbox cannot work here: {error.message}")
+    command = [sys.executable, "-m", "spark", "demo", "--sandbox", sandbox, "--output-dir", str(folder / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return RunDir(next((folder / "runs").iterdir())), done.stdout
+
+
+def outcomes(run: RunDir) -> dict[str, list[tuple[float | None, str | None]]]:
+    """Reward and intervention of each attempt, by task."""
+    return {
+        task: [(attempt.trial.verdict.reward, attempt.injected) for attempt in run.task(task).attempts()] for task in sorted(run.info.tasks)
+    }
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sandbox", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_the_three_stories(tmp_path: Path, sandbox: str) -> None:
+    run, said = replayed(sandbox, tmp_path)
+    stories = sorted(outcomes(run).values(), key=len)
+    once, memo, circles = stories
+    assert [reward for reward, _ in once] == [1.0]
+    assert len(memo) == 2
+    assert memo[0][0] != 1.0
+    assert [level for _, level in memo] == [None, None]
+    assert len(circles) > 3
+    assert any(level for _, level in circles)
+    for story in stories:
+        assert story[-1][0] == 1.0
+    for task in run.info.tasks:
+        provenance = json.loads((run.task(task).root / "provenance.json").read_text())
+        assert provenance["claims"]
+        assert not provenance["unknown"]
+        assert (run.task(task).root / "SKILL.md").is_file()
+        assert task in said
+    assert "replayed answers" in (run.root / "report.md").read_text()
+    assert "recorded" in said
+    assert run.info.settings["replay"] == str(CASSETTE)
+    assert all(event.usage.usd == 0 for event in run.events() if event.kind == "model_called")
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.docker
+def test_docker_and_local_agree(tmp_path: Path) -> None:
+    assert outcomes(replayed("docker", tmp_path / "docker")[0]) == outcomes(replayed("local", tmp_path / "local")[0])
