@@ -30,18 +30,18 @@ _OWN_PROCESSES = 3  # the keeper, bwrap and pid 1 count as processes of the box'
 class Group(NamedTuple):
     """The control groups of one box."""
 
-    directories: tuple[Path, ...] = ()
+    directories: tuple[str, ...] = ()
 
     def descriptors(self) -> list[int]:
         """Open files through which a process joins, one for each group; the caller closes them."""
-        return [os.open(directory / "cgroup.procs", os.O_WRONLY) for directory in self.directories]
+        return [os.open(f"{directory}/cgroup.procs", os.O_WRONLY) for directory in self.directories]
 
     def remove(self) -> None:
         """Delete them as soon as the last process is gone; at most 2 s."""
         for directory in self.directories:
             for _ in range(_REMOVE_TRIES):
                 try:
-                    directory.rmdir()
+                    os.rmdir(directory)  # noqa: PTH106
                 except FileNotFoundError:
                     break
                 except OSError:
@@ -73,11 +73,11 @@ class Groups:
         Raises:
             OSError: they cannot be made any more.
         """
-        made: dict[Path, None] = {}
+        made: dict[str, None] = {}
         for limit, parent in self.parents.items():
-            directory = parent / name
+            directory = f"{parent}/{name}"
             if directory not in made:
-                directory.mkdir()
+                os.mkdir(directory)  # noqa: PTH102  # a box is opened in milliseconds, and each Path costs some microseconds
                 made[directory] = None
             _set(limit, directory, limits)
         return Group(tuple(made))
@@ -150,37 +150,43 @@ def _below(point: str, root: str, path: str) -> Path:
 
 def _works(limit: str, parent: Path) -> bool:
     """Whether a group can be made in `parent` whose limit can be set and which a process can join."""
-    if (parent / "cgroup.subtree_control").exists() and CONTROLLERS[limit] not in _text(parent / "cgroup.subtree_control").split():
+    control = parent / "cgroup.subtree_control"
+    if control.exists() and CONTROLLERS[limit] not in _text(control).split():
         with suppress(OSError):  # refused where processes live in this very group: then a group above may do
-            (parent / "cgroup.subtree_control").write_text(f"+{CONTROLLERS[limit]}")
-    directory = parent / f"spark-probe-{os.getpid()}-{secrets.token_hex(4)}"
+            control.write_text(f"+{CONTROLLERS[limit]}")
+    group = Group((f"{parent}/spark-probe-{os.getpid()}-{secrets.token_hex(4)}",))
     try:
-        directory.mkdir()
-    except OSError:
-        return False
-    try:
-        _set(limit, directory, Limits())
-        return os.access(directory / "cgroup.procs", os.W_OK) and os.access(parent / "cgroup.procs", os.W_OK)
+        Path(group.directories[0]).mkdir()
+        _set(limit, group.directories[0], Limits())
+        return os.access(f"{group.directories[0]}/cgroup.procs", os.W_OK) and os.access(parent / "cgroup.procs", os.W_OK)
     except OSError:
         return False
     finally:
-        Group((directory,)).remove()
+        group.remove()
 
 
-def _set(limit: str, directory: Path, limits: Limits) -> None:
-    version_2 = (directory / "cgroup.controllers").exists()
+def _set(limit: str, directory: str, limits: Limits) -> None:
+    version_2 = os.access(f"{directory}/cgroup.controllers", os.F_OK)
     if limit == "memory":
         size = str(limits.memory_mib * 2**20)
         names = ("memory.max", "memory.swap.max") if version_2 else ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
-        (directory / names[0]).write_text(size)
+        _write(f"{directory}/{names[0]}", size)
         with suppress(OSError):  # there is no such file without swap accounting
-            (directory / names[1]).write_text("0" if version_2 else size)
+            _write(f"{directory}/{names[1]}", "0" if version_2 else size)
     elif limit == "pids":
-        (directory / "pids.max").write_text(str(limits.pids))
+        _write(f"{directory}/pids.max", str(limits.pids))
     else:
         quota = max(1_000, int(limits.cpus * _PERIOD_MICROSECONDS))
         if version_2:
-            (directory / "cpu.max").write_text(f"{quota} {_PERIOD_MICROSECONDS}")
+            _write(f"{directory}/cpu.max", f"{quota} {_PERIOD_MICROSECONDS}")
         else:
-            (directory / "cpu.cfs_period_us").write_text(str(_PERIOD_MICROSECONDS))
-            (directory / "cpu.cfs_quota_us").write_text(str(quota))
+            _write(f"{directory}/cpu.cfs_period_us", str(_PERIOD_MICROSECONDS))
+            _write(f"{directory}/cpu.cfs_quota_us", str(quota))
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

@@ -27,6 +27,7 @@ from spark.sandboxes.dockerfile import Instruction, parse
 from spark.sandboxes.local_box import LocalSandbox
 from spark.sandboxes.local_engine import ALL_USERS, Engine, Plan
 from spark.sandboxes.local_image import ROOT_USERS, ImageBuild, Recipe
+from spark.sandboxes.local_layers import Layers
 from spark.sandboxes.local_probe import advice
 
 _BUILD_MEMORY_MIB, _BUILD_CPUS, _BUILD_PIDS = 4_096, 64.0, 4_096
@@ -47,7 +48,7 @@ class LocalProvider:
         self._engine: Engine | None = None
         self._reason: str | None = None
         self._images: dict[tuple[str, str | None], Image] = {}
-        self._recipes: dict[str, Recipe] = {}
+        self._made_of: dict[str, tuple[Recipe, Layers]] = {}
 
     def unavailable(self) -> str | None:
         """As the contract says; found out once, by opening a box."""
@@ -124,10 +125,10 @@ class LocalProvider:
         return self._engine
 
     def _plan(self, engine: Engine, image: Image, limits: Limits, env: Mapping[str, str] | None) -> Plan:
-        directory = Path(image.ref)
-        recipe = self._recipes.get(image.ref) or engine.store.recipe(directory)
-        self._recipes[image.ref] = recipe
-        layers = engine.store.layers((directory,), packages=recipe.packages)
+        if image.ref not in self._made_of:
+            recipe = engine.store.recipe(Path(image.ref))
+            self._made_of[image.ref] = recipe, engine.store.layers((Path(image.ref),), packages=recipe.packages)
+        recipe, layers = self._made_of[image.ref]
         return Plan(layers, limits, image.base, recipe.user, image.workdir, {**recipe.env, **(env or {})})
 
     def _image(self, engine: Engine, task: Task, directory: Path) -> Image:

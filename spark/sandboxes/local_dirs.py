@@ -103,7 +103,7 @@ def _delete(path: Path) -> None:
         places = json.loads((path / _OWNER).read_text())["groups"]
     for parent in places:
         for group in Path(parent).glob(f"{path.name}.*"):
-            Group((group,)).remove()
+            Group((str(group),)).remove()
     delete_tree(path)
 
 

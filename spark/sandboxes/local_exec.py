@@ -26,7 +26,9 @@ _END_SECONDS = 30.0
 _CHUNK_BYTES = 65_536
 _MAX_ARGUMENT_BYTES = 131_071
 """Of one argument of a program: the kernel's limit."""
-_PROGRAM = "import sys; sys.path.append(sys.argv[2]); from spark.sandboxes.local_nursery import main; main(int(sys.argv[1]))"
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[2]); from spark.sandboxes.local_nursery import main; main(int(sys.argv[1]), int(sys.argv[3]))"
+)
 
 
 class Command(NamedTuple):
@@ -49,7 +51,8 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 class Nursery:
     """The one process of ours from which keepers are forked; started at once, since others have something to do meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: int) -> None:
+        self._users = users
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
@@ -89,7 +92,7 @@ class Nursery:
         with theirs:
             package = str(Path(__file__).resolve().parents[2])
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package],
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), package, str(self._users)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -63,12 +63,14 @@ def test_what_holds_is_what_could_be_made() -> None:
         held = set(groups.held(network=False))
         assert set(groups.parents) | {"network"} <= held | {"pids"}
         assert len(groups.notes()) == len({"memory", "pids", "cpus"} - held)
-        written = {path.read_text().strip() for directory in made.directories for path in directory.iterdir() if path.name in READABLE}
+        written = {
+            path.read_text().strip() for directory in made.directories for path in Path(directory).iterdir() if path.name in READABLE
+        }
         wanted = {"memory": str(64 * 2**20), "pids": "20"}
         assert {value for name, value in wanted.items() if name in groups.parents} <= written
     finally:
         made.remove()
-    assert not [directory for directory in made.directories if directory.exists()]
+    assert not [directory for directory in made.directories if Path(directory).exists()]
 
 
 READABLE = {"memory.max", "memory.limit_in_bytes", "pids.max"}
