@@ -139,8 +139,13 @@ class Proxy:
             missing=why,
         )
 
-    def follow(self, facts: str, strategy: str, failed: tuple[str, ...]) -> None:
-        """Compare the next step with these texts: for recordings in which it did not follow the step before."""
+    def follow(self, texts: tuple[str, str, tuple[str, ...]] | None) -> None:
+        """Compare the next step with these facts, strategy and failed checks, or with nothing: for recordings in which it did not follow
+        the step before."""
+        if texts is None:
+            self._before = None
+            return
+        facts, strategy, failed = texts
         self._before = _Seen(bag(facts), bag(strategy), bag(" ".join(failed)), frozenset(failed))
 
     def _components(self, commands: Bag, now: _Seen) -> tuple[float, float, float]:

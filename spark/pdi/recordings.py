@@ -199,7 +199,7 @@ def _agree(traced: list[PastAttempt], told: list[PastAttempt], memos: list[str])
 
     One more memo may stand before the first reflection, and the newest may be listed twice: as such, and in the history.
     """
-    reflected = [one.memo for one in traced if one.memo is not None]
+    reflected = [one.memo for one in traced if one.memo]
     return [one.attempt for one in traced] == [one.attempt for one in told] and reflected in (memos, memos[1:], memos[:-1])
 
 
@@ -208,7 +208,8 @@ def _with_memos(told: list[PastAttempt], memos: list[str], where: str, report: R
     but a harness that died before any memo was there left one of its own."""
     reflected = [index for index, one in enumerate(told) if not one.solved and not one.died]
     before = ""
-    if told and told[0].died and len(memos) == len(reflected) + 1:
+    first = reflected[0] if reflected else len(told)
+    if len(memos) == len(reflected) + 1 and any(one.summary.startswith(_EXECUTION_SUMMARY) for one in told[:first]):
         before, *memos = memos
     elif len(memos) == len(reflected) + 1 > 1 and memos[-1] == memos[-2]:
         memos = memos[:-1]

@@ -55,17 +55,16 @@ def _released(recording: Recording, proxy: Proxy) -> Iterator[PdiPoint]:
     summary_before = ""
     for past in recording.attempts:
         if past.memo is not None:
-            if past.memo_before:
-                memos = max(memos, 1)
-                # "before" is the attempt before, reflected on or not, but the memo is the last one written
-                before = past.memo_before
-                proxy.follow(section(before, FACTS), section(before, STRATEGY), failed_checks(summary_before))
+            # failed checks are those of the attempt before, reflected on or not; an empty memo is no memo
+            before = past.memo_before
+            memos = max(memos, 1) if before else memos
+            proxy.follow((section(before, FACTS), section(before, STRATEGY), failed_checks(summary_before)) if before else None)
             if shift is None:
                 # the oldest runs counted one memo less: their first step is −1
                 shift = -1 if recording.snapshots and recording.snapshots[0].step == memos - 1 else 0
             proxy.next_step = memos + shift
             yield proxy.step(_observation(past, past.memo))
-            memos += 1
+            memos += bool(past.memo)
         summary_before = past.summary
 
 

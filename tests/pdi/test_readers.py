@@ -18,7 +18,9 @@ from spark.pdi import raw
 from spark.pdi.audit import audit
 from spark.pdi.encoding import mended, misread
 from spark.pdi.memos import failed_attempts, failed_checks, recover, section
+from spark.pdi.proxy import Proxy
 from spark.pdi.recordings import find, read
+from spark.pdi.replay import replay
 from spark.pdi.streams import read_stream, unwrapped
 
 
@@ -72,6 +74,23 @@ def test_a_harness_that_died_first_left_a_memo_of_its_own(tmp_path: Path) -> Non
     assert [past.memo for past in recording.attempts] == [None, "real"]
     assert recording.attempts[1].memo_before == "canned"
     assert recording.faults == ()
+
+
+def test_an_erased_memo_is_no_memo_to_the_released_rules(tmp_path: Path) -> None:
+    """An exception of the recorder left an empty text: the step has no facts, and the one after it nothing to compare with."""
+    full = "### Verified Facts\nls x\n### Next Strategy\ngo on\n"
+    lines: list[dict[str, object]] = []
+    for number, (before, after) in enumerate([("", full), (full, ""), ("", full)]):
+        lines.append({"type": "execution_result", **attempt(number)})
+        lines.append({"type": "reflect_call", "attempt": number, "memo_before": before, "memo_after": after})
+    (tmp_path / "trajectory.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    points = list(replay(read(tmp_path), Proxy(method="token_overlap", scale="running", rules="released")))
+    assert [point.proxy_exec for point in points] == [0.5, 0.0, 0.5]
+    assert [point.proxy_plan for point in points] == [0.0, 0.0, 0.0]
+    assert [point.step for point in points] == [0, 1, 1]
+    ours = list(replay(read(tmp_path), Proxy(method="token_overlap", scale="running")))
+    assert [bool(point.missing) for point in ours] == [False, True, False]
+    assert ours[2].proxy_plan == 1.0
 
 
 def test_one_bad_attempt_costs_no_other(tmp_path: Path) -> None:
