@@ -19,10 +19,12 @@ WORK = Path(tempfile.mkdtemp())
 DAYS = ["2023-12-30", "2023-12-31", "2024-01-01", "2024-02-28", "2024-02-29", "2024-03-01", "2024-04-30", "2024-05-01"]
 PEOPLE = ["Dana", "Edo", "Fay van Dyk"]
 OUTPUT_BYTES = 4_000_000
+ANSWER_SECONDS = 20
+silent = []  # children that had to be stopped: after one, the rest is not tried
 
 
 def limits():
-    resource.setrlimit(resource.RLIMIT_CPU, (15, 15))
+    resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
     resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_BYTES, OUTPUT_BYTES))
 
@@ -30,23 +32,28 @@ def limits():
 def compare(scenarios):
     for path in (Path("/app/roster"), *Path("/app/roster").rglob("*")):
         assert not path.is_symlink(), "links are not followed"
+    assert not silent, "not tried: the package had to be stopped before"
     with open(WORK / "out", "w+b") as out:
         child = subprocess.Popen(
             [sys.executable, "-I", "-B", str(HERE / "driver.py")], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL, cwd=WORK,
             env={"PATH": os.environ.get("PATH", "")}, start_new_session=True, preexec_fn=limits,
         )
         try:
-            child.communicate(json.dumps(scenarios).encode(), timeout=12)
+            child.communicate(json.dumps(scenarios).encode(), timeout=ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError("no answer in 12 seconds") from None
+            raise AssertionError(f"no answer in {ANSWER_SECONDS} seconds") from None
         finally:
             try:
                 os.killpg(child.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-            child.wait()
+            if child.wait() < 0:
+                silent.append(child.pid)
         out.seek(0)
-        came_back = json.loads(out.read(OUTPUT_BYTES))
+        try:
+            came_back = json.loads(out.read(OUTPUT_BYTES))
+        except ValueError:
+            raise AssertionError("the package gave no answer") from None
     expected = json.loads(json.dumps([play(scenario, NAMES) for scenario in scenarios]))
     assert type(came_back) is list and len(came_back) == len(expected), "not an answer to every scenario"
     wrong = [index for index, pair in enumerate(zip(came_back, expected)) if pair[0] != pair[1]]
@@ -128,14 +135,14 @@ def nights():
 
 def clashes():
     rng = random.Random(5)
-    for _ in range(60):
+    for _ in range(40):
         scenario = [["r", "", "Roster", []], *booked(rng, 7, ["22:00-06:00", "18:00-02:30", "05:00-09:00", "01:00-02:00", "02:30-05:00"], DAYS[:3])]
         yield scenario + [["", "r", "shifts", [name, day]] for name in PEOPLE for day in DAYS[:3]] + ask(rng)
 
 
 def free_time():
     rng = random.Random(6)
-    for _ in range(60):
+    for _ in range(40):
         scenario = [["r", "", "Roster", []], *booked(rng, 4, days=DAYS[:2])]
         for _ in range(6):
             name, day = rng.choice(PEOPLE), rng.choice(DAYS[:2])
@@ -146,7 +153,7 @@ def free_time():
 
 def duty():
     rng = random.Random(7)
-    for _ in range(60):
+    for _ in range(40):
         scenario = [["r", "", "Roster", []], ["e", "", "Roster", []], *booked(rng, 5)]
         scenario += [["", "r", "cancel", [name, day, "00:00-24:00"]] for name in PEOPLE[:2] for day in rng.sample(DAYS, 5)]
         yield [*scenario, *ask(rng), *ask(rng), ["", "e", "free", ["Edo", DAYS[0]]], *ask(rng, "e"), ["f", "", "Roster", []], ["", "e", "==", ["$f"]]]
@@ -154,7 +161,7 @@ def duty():
 
 def copies():
     rng = random.Random(8)
-    for _ in range(60):
+    for _ in range(40):
         scenario = [["r", "", "Roster", []], *booked(rng, 5), *ask(rng), ["w", "r", "what_if", []], ["", "w", "==", ["$r"]]]
         for _ in range(5):
             name, day = rng.choice(PEOPLE), rng.choice(DAYS)
@@ -165,7 +172,7 @@ def copies():
 
 def texts():
     rng = random.Random(9)
-    for number in range(60):
+    for _ in range(40):
         scenario = [["r", "", "Roster", []], *booked(rng, 6), ["", "r", "cancel", [PEOPLE[0], rng.choice(DAYS), "00:00-24:00"]], ["t", "", "dumps", ["$r"]]]
         lines = [f"{day}\t{name}\t{rng.choice(SHIFTS)}\n" for name, day in zip(PEOPLE, rng.sample(DAYS, 3))]
         scenario += [["s", "", "loads", ["$t"]], ["", "s", "==", ["$r"]], ["", "", "dumps", ["$s"]], ["u", "", "loads", ["".join(lines)]], ["", "", "dumps", ["$u"]]]

@@ -73,29 +73,39 @@ def shown(minutes):
     return [f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in runs(minutes)]
 
 
-def moments(day, shift):
+def pieces(day, shift):
+    """day -> the minutes of the shift on it"""
     start, end = (minute(text) for text in shift.split("-"))
     if start == 1440 or start == end:
         raise ValueError
+    if start < end:
+        return {day: set(range(start, end))}
     tomorrow = str(date.fromisoformat(day) + timedelta(days=1))
-    return [(day, m) if m < 1440 else (tomorrow, m - 1440) for m in range(start, end if end > start else end + 1440)]
+    return {day: set(range(start, 1440)), tomorrow: set(range(end))}
 
 
 class Roster:
     def __init__(self):
-        self.booked = set()  # (name, day, minute)
+        self.booked = {}  # (day, name) -> minutes, at least one
 
     def of(self, name, day):
-        return {m for who, when, m in self.booked if (who, when) == (name, day)}
+        return self.booked.get((day, name), set())
+
+    def put(self, name, day, minutes):
+        self.booked[day, name] = minutes
+        if not minutes:
+            del self.booked[day, name]
 
     def book(self, name, day, shift):
-        wanted = {(name, *moment) for moment in moments(day, shift)}
-        if wanted & self.booked:
+        wanted = pieces(day, shift)
+        if any(self.of(name, when) & minutes for when, minutes in wanted.items()):
             raise Clash
-        self.booked |= wanted
+        for when, minutes in wanted.items():
+            self.put(name, when, self.of(name, when) | minutes)
 
     def cancel(self, name, day, shift):
-        self.booked -= {(name, *moment) for moment in moments(day, shift)}
+        for when, minutes in pieces(day, shift).items():
+            self.put(name, when, self.of(name, when) - minutes)
 
     def shifts(self, name, day):
         return shown(self.of(name, day))
@@ -105,17 +115,17 @@ class Roster:
         return shown(set(range(start, end)) - self.of(name, day))
 
     def minutes(self, name, first, last):
-        return sum(who == name and first <= day <= last for who, day, _ in self.booked)
+        return sum(len(minutes) for (day, who), minutes in self.booked.items() if who == name and first <= day <= last)
 
     def on_duty(self, day):
-        return sorted({who for who, when, _ in self.booked if when == day})
+        return sorted(who for when, who in self.booked if when == day)
 
     def days(self):
-        return sorted({(who, when) for who, when, _ in self.booked}, key=lambda pair: (pair[1], pair[0]))
+        return [(who, when) for when, who in sorted(self.booked)]
 
     def what_if(self):
         twin = Roster()
-        twin.booked = set(self.booked)
+        twin.booked = dict(self.booked)
         return twin
 
     def __eq__(self, other):
