@@ -234,6 +234,8 @@ class DockerBox:
         box.kill_processes()
         plan = snapshot.plan(box.listed(), [files.plain(path) for path in without])
         self.remove(plan.deleted)
+        if not plan.kept and not volumes:
+            return ()
         self._touched = True
         return snapshot.copy(self._engine, box.container, self.container, plan, volumes)
 
