@@ -271,6 +271,6 @@ def test_when_we_are_killed_the_boxes_end_and_a_later_run_cleans_up(tmp_path: Pa
         assert directory not in leftovers(), "it is alive"
         running.send_signal(signal.SIGKILL)
     assert until(lambda: not processes_with(f"sleep\0{mark}"))
-    assert leftovers() == (directory,)
-    assert clean_leftovers() == 1
+    assert directory in leftovers()
+    assert clean_leftovers() >= 1
     assert not directory.exists()
