@@ -1,0 +1,194 @@
+"""What the intervals of `spark compare` cover and its tests reject, on simulated studies whose truth is known.
+
+Tasks are drawn from nine worlds, trials are 0 or 1 or a share of four checks, a tenth of them error. The truth an interval is held against
+is the mean over all tasks of that world, not over those a study happened to draw.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark.eval.exact import ALPHA, equivalence, holm, mcnemar, sign_flip
+from spark.eval.intervals import newcombe_paired, over_pairs, over_tasks
+
+Vector = NDArray[np.float64]
+STUDIES = int(os.environ.get("SPARK_BENCH_STUDIES", "1000"))
+SIZES = (5, 10, 20, 50)
+SETTINGS = ((1, 0.0), (3, 0.1), (5, 0.1))
+"""Repeats of each task in each arm, and the share of trials that error."""
+CHECKS = 4
+"""Of a task with partial rewards; its reward is the share that passes."""
+MARGIN = 0.2
+POPULATION = 1_000_000
+
+
+@dataclass(frozen=True)
+class World:
+    """Where tasks come from: what each is worth to either arm."""
+
+    name: str
+    tasks: Callable[[np.random.Generator, int], tuple[Vector, Vector]]
+    null: bool = False
+    partial: bool = False
+
+
+def even(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    p = rng.random(n)
+    return p, p
+
+
+def tied(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    p = np.where(rng.random(n) < 0.6, rng.random(n) < 0.4, rng.random(n)).astype(float)
+    return p, p
+
+
+def both_ways(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    p = rng.uniform(0.3, 0.7, n)
+    return p, p + rng.choice([-0.3, 0.3], n)
+
+
+def lifted(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    p = rng.beta(1, 2, n)
+    return p, 1 / (1 + (1 - p) / p * np.exp(-rng.normal(1.5, 1, n)))
+
+
+def few_helped(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    return np.full(n, 0.02), np.where(rng.random(n) < 0.2, 0.9, 0.02)
+
+
+def solved(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    return rng.beta(1, 4, n), rng.beta(6, 1, n)
+
+
+def at_margin(rng: np.random.Generator, n: int) -> tuple[Vector, Vector]:
+    p = rng.uniform(0.2, 0.6, n)
+    return p, p + MARGIN
+
+
+WORLDS = (
+    World("no effect", even, null=True),
+    World("no effect, 60 % of tasks always or never solved", tied, null=True),
+    World("helps half, hurts half as much", both_ways, null=True),
+    World("no effect, partial rewards", even, null=True, partial=True),
+    World("helps, unequally", lifted),
+    World("helps, unequally, partial rewards", lifted, partial=True),
+    World("helps one task in five, the rest hopeless", few_helped),
+    World("hopeless to nearly solved", solved),
+    World("helps each task by the margin", at_margin),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Shares of the studies of one world, size and setting."""
+
+    arm: float
+    """The interval of an arm's mean reward covers the truth."""
+    pair: float
+    """The interval of the paired difference does."""
+    sign_flip: float | None
+    """The sign-flip test rejects; None where it was not run."""
+    equivalent: float | None
+    newcombe: float | None
+    mcnemar: float | None
+
+
+def simulated(world: World, p: Vector, rng: np.random.Generator, setting: tuple[int, float]) -> Vector:
+    """Mean rewards of studies × tasks, NaN where every trial errored."""
+    repeats, errored = setting
+    shape = (*p.shape, repeats)
+    rewards = rng.binomial(CHECKS, p[..., None], shape) / CHECKS if world.partial else rng.binomial(1, p[..., None], shape)
+    scored = rng.random(shape) >= errored
+    counts = scored.sum(axis=-1)
+    return np.where(counts > 0, (rewards * scored).sum(axis=-1) / np.maximum(counts, 1), np.nan)
+
+
+def studied(world: World, n: int, setting: tuple[int, float], studies: int) -> Cell:
+    """A cell of `studies` studies; the same ones whenever it is called."""
+    rng = np.random.default_rng([n, setting[0], *world.name.encode()])
+    p, q = world.tasks(rng, POPULATION)
+    arm_truth, truth = float(q.mean()), float((q - p).mean())
+    if world.null:
+        truth = 0.0
+    p, q = world.tasks(rng, studies * n)
+    baseline, arm = (simulated(world, values.reshape(studies, n), rng, setting) for values in (p, q))
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for a, b in zip(baseline, arm, strict=True):
+        for name, hit in one_study(world, a, b, (arm_truth, truth), single=setting == (1, 0.0) and not world.partial):
+            hits[name].append(hit)
+    share = {name: float(np.mean(found)) for name, found in hits.items()}
+    return Cell(share["arm"], share["pair"], *(share.get(name) for name in ("sign_flip", "equivalent", "newcombe", "mcnemar")))
+
+
+def one_study(world: World, a: Vector, b: Vector, truths: tuple[float, float], *, single: bool) -> Iterator[tuple[str, bool]]:
+    scored = b[~np.isnan(b)].tolist()
+    differences = (b - a)[~np.isnan(b - a)].tolist()
+    mean = over_tasks(scored, len(scored))
+    pair = over_pairs(differences, len(differences))
+    for name, found, truth in (("arm", mean, truths[0]), ("pair", pair, truths[1])):
+        assert found.low is not None
+        assert found.high is not None
+        yield name, found.low <= truth <= found.high
+    if world.null:
+        yield "sign_flip", sign_flip(differences).p <= ALPHA
+    if world.tasks is at_margin:
+        yield "equivalent", equivalence(differences, MARGIN).equivalent
+    if single:
+        won, lost = differences.count(1.0), differences.count(-1.0)
+        both = int(((a == 1) & (b == 1)).sum())
+        low, high = newcombe_paired(both, lost, won, len(a) - both - won - lost)
+        yield "newcombe", low <= truths[1] <= high
+        if world.null:
+            yield "mcnemar", mcnemar(lost, won).p <= ALPHA
+
+
+def family_error(studies: int) -> float:
+    """How often Holm's correction lets any of six true nulls through, 20 tasks each."""
+    rng = np.random.default_rng(6)
+    any_false = 0
+    for _ in range(studies):
+        families = (rng.binomial(3, (rate := rng.random(20))) / 3 - rng.binomial(3, rate) / 3 for _ in range(6))
+        any_false += min(holm([sign_flip(one.tolist()).p for one in families])) <= ALPHA
+    return any_false / studies
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def main() -> None:
+    started = time.perf_counter()
+    noise = 196 * (0.95 * 0.05 / STUDIES) ** 0.5
+    print(f"{STUDIES} studies a row; a true 95.0 shows as 95.0 ± {noise:.1f}, a true 5.0 as 5.0 ± {noise:.1f}. Percent.")
+    print(
+        "covers: 95 % intervals of an arm's mean, of the paired difference, Newcombe's. rejects: sign-flip and McNemar under a true null,"
+    )
+    print(f"equivalence where the difference is exactly the margin of {MARGIN}. Wanted: covers 93 to 97, rejects up to 5.5.")
+    for n in SIZES:
+        pooled: list[Cell] = []
+        for setting in SETTINGS:
+            print(f"\n{n} tasks, {setting[0]} trials each, {setting[1]:.0%} errored")
+            print(f"  {'':48}{'arm':>7}{'pair':>7}{'Newc.':>7} {'flip':>7}{'McN.':>7}{'equiv.':>7}")
+            for world in WORLDS:
+                cell = studied(world, n, setting, STUDIES)
+                pooled.append(cell)
+                cells = (cell.arm, cell.pair, cell.newcombe), (cell.sign_flip, cell.mcnemar, cell.equivalent)
+                left, right = ("".join(f"{percent(share):>7}" for share in some) for some in cells)
+                print(f"  {world.name:48}{left} {right}", flush=True)
+        arm, pair = (float(np.mean([getattr(cell, name) for cell in pooled])) for name in ("arm", "pair"))
+        flips = [cell.sign_flip for cell in pooled if cell.sign_flip is not None]
+        print(f"\n  all studies of {n} tasks: arm {percent(arm)}, pair {percent(pair)}, sign-flip {percent(float(np.mean(flips)))}")
+    print(f"\nHolm over six true nulls of 20 tasks: any rejection in {percent(family_error(STUDIES))}")
+    print(f"{time.perf_counter() - started:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

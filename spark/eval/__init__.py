@@ -1,0 +1,1 @@
+"""Arms, trials and the statistics that compare them."""

@@ -1,0 +1,53 @@
+"""A short form of `scripts/bench stats`: what the intervals cover and the tests reject, where the truth is known. Seeded."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+STUDIES = 400
+NOISE = 0.022
+"""Two standard errors of a share near 0.95 in so many studies."""
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench_stats", Path(__file__).parents[2] / "scripts/bench.d/stats.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["bench_stats"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("world", "tasks", "setting"),
+    [
+        ("helps, unequally", 10, (1, 0.0)),
+        ("helps, unequally", 20, (3, 0.1)),
+        ("helps, unequally, partial rewards", 20, (5, 0.1)),
+        ("helps each task by the margin", 20, (3, 0.1)),
+        ("helps half, hurts half as much", 20, (3, 0.1)),
+        ("no effect", 20, (3, 0.1)),
+    ],
+)
+def test_intervals_cover_and_tests_hold_their_level(bench: ModuleType, world: str, tasks: int, setting: tuple[int, float]) -> None:
+    chosen = next(one for one in bench.WORLDS if one.name == world)
+    cell = bench.studied(chosen, tasks, setting, STUDIES)
+    assert 0.93 - NOISE <= cell.arm <= 0.97 + NOISE
+    assert 0.93 - NOISE <= cell.pair <= 0.97 + NOISE
+    for rejected in (cell.sign_flip, cell.equivalent, cell.mcnemar):
+        assert rejected is None or rejected <= 0.055 + NOISE
+
+
+def test_with_five_tasks_the_difference_is_covered_more_often_than_asked(bench: ModuleType) -> None:
+    cells = [bench.studied(world, 5, (3, 0.1), 100) for world in bench.WORLDS]
+    assert min(cell.pair for cell in cells) >= 0.93 - 2 * NOISE
+    assert sum(cell.pair for cell in cells) / len(cells) > 0.97
+
+
+def test_holm_holds_the_family(bench: ModuleType) -> None:
+    assert bench.family_error(STUDIES) <= 0.055 + NOISE
