@@ -23,7 +23,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,11 @@ class TaskDir:
         (self.root / "cancel").unlink(missing_ok=True)
 
 
+def new_run_name(command: str) -> str:
+    """A run's id: its time, its command, and three random bytes."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{command}-{secrets.token_hex(3)}"
+
+
 class RunDir:
     """A run on disk. `create` makes one, `RunDir(path)` opens one."""
 
@@ -185,22 +190,20 @@ class RunDir:
             self.info = RunInfo.model_validate_json(path.read_bytes())
 
     @classmethod
-    def create(cls, base: Path, command: str, info: Callable[[str], RunInfo]) -> RunDir:
-        """A new run directory under `base`; `info` is given the run's id.
+    def create(cls, base: Path, info: RunInfo) -> RunDir:
+        """A new run directory under `base`, named as the run.
 
         Raises:
             RunError: `base` cannot be written: the user's fault.
         """
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = f"{stamp}-{command}-{secrets.token_hex(3)}"
         try:
-            (base / name / "tasks").mkdir(parents=True)
-            write_atomic(base / name / "run.json", info(name).model_dump_json(indent=1))
+            (base / info.run / "tasks").mkdir(parents=True)
         except OSError as error:
             raise RunError(
                 f"cannot make a run directory in {str(base)!r}: {error.strerror}", hint="pick another place with --output-dir"
             ) from error
-        return cls(base / name)
+        write_atomic(base / info.run / "run.json", info.model_dump_json(indent=1))
+        return cls(base / info.run)
 
     @contextmanager
     def locked(self) -> Generator[None]:

@@ -89,11 +89,12 @@ def _verify(task: Task, box: Sandbox, image: Image, provider: Provider, mode: Ve
     outputs = box.pack(task.outputs, max_bytes=MAX_OUTPUT_BYTES) if task.outputs else Packed(archive=b"")
     with _verifier_box(task, box, image, provider, mode) as (judge, held):
         judge.remove((*_VERIFIER_PLACES, *(task.outputs if mode == "clean" else ())))
-        if mode == "clean" and outputs.archive:
-            judge.unpack(outputs.archive)
-            if any(_overlap(output, place) for output in task.outputs for place in _VERIFIER_PLACES):
-                judge.remove(("/tests", "/solution", "/logs/verifier"))
-        judge.unpack(_tests_archive(task))
+        laid = outputs.archive if mode == "clean" else b""
+        if any(_overlap(output, place) for output in task.outputs for place in _VERIFIER_PLACES) and laid:
+            judge.unpack(laid)
+            judge.remove(("/tests", "/solution", "/logs/verifier"))
+            laid = b""
+        judge.unpack(_with_tests(task, laid))
         ran = judge.exec(
             "chmod +x /tests/test.sh; exec /tests/test.sh",
             timeout_seconds=task.limits.verifier_seconds,
@@ -124,10 +125,14 @@ def _overlap(path: str, other: str) -> bool:
     return path == other or path.startswith(other + "/") or other.startswith(path.rstrip("/") + "/")
 
 
-def _tests_archive(task: Task) -> bytes:
-    """tests/ under /tests, and an empty /logs/verifier for the reward."""
-    buffer = io.BytesIO(tree_archive(Path(task.path) / "tests", "tests"))
+def _with_tests(task: Task, archive: bytes) -> bytes:
+    """An archive with tests/ under /tests added, and an empty /logs/verifier for the reward: one journey into the box for all."""
+    buffer = io.BytesIO(archive or tree_archive(Path(task.path) / "tests", "tests"))
     with tarfile.open(fileobj=buffer, mode="a") as tar:
+        if archive:
+            with tarfile.open(fileobj=io.BytesIO(tree_archive(Path(task.path) / "tests", "tests"))) as tests:
+                for member in tests:
+                    tar.addfile(member, tests.extractfile(member) if member.isreg() else None)
         for place in ("logs", "logs/verifier"):
             folder = tarfile.TarInfo(place)
             folder.type, folder.mode = tarfile.DIRTYPE, 0o755

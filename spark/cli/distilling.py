@@ -24,7 +24,7 @@ from spark.events import in_words
 from spark.models.base import Model
 from spark.plugins import load as load_plugin
 from spark.sandboxes.pick import pick_provider
-from spark.store import RunDir
+from spark.store import RunDir, new_run_name
 from spark.tasks import fill_env, find_tasks
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def run_for_summary(asked: dict[str, Any], options: Options) -> Summary | None:
     before = RunDir(options.resume) if options.resume else None
     settings, config = _resolve(asked, options, before)
     tasks, sources = _tasks(options, before, settings)
+    run_name = before.info.run if before else new_run_name("distill")
     plan = Plan(
         settings=settings,
+        run=run_name,
         tasks=tasks,
         output_dir=config.output_dir,
         workers=config.parallelism,
@@ -81,7 +83,7 @@ def run_for_summary(asked: dict[str, Any], options: Options) -> Summary | None:
         return None
     purse = Purse(config.max_usd, config.max_tokens, prices=config.prices)
     crew = _crew(settings, config, purse, options.record)
-    provider = pick_provider(settings.sandbox, "distill")
+    provider = pick_provider(settings.sandbox, run_name)
     directory = open_run(plan, sources)
     with closing(pick_reporter(as_json=options.as_json, quiet=options.quiet)) as reporter:
         summary = distill(plan, directory, provider=provider, crew=crew, purse=purse, reporter=reporter)

@@ -29,7 +29,7 @@ from spark.pdi.proxy import Proxy
 from spark.prompts import all_digests
 from spark.records import Limits, Task, Usage
 from spark.sandboxes.base import Provider
-from spark.store import RunDir, RunInfo, TaskResult
+from spark.store import RunDir, RunInfo, TaskResult, new_run_name
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Plan:
     settings: DistillSettings
     tasks: tuple[Task, ...]
     output_dir: Path = Path("runs")
+    run: str = ""
+    """The id of a new run; made up if empty."""
     workers: int = 1
     shared_results: Path | None = None
     resume: Path | None = None
@@ -206,7 +208,7 @@ def open_run(plan: Plan, sources: dict[str, str]) -> RunDir:
         RunError: it cannot be made, or what it was made from has changed (both values are named).
     """
     if plan.resume is None:
-        return RunDir.create(plan.output_dir, "distill", lambda run: _info(run, plan, sources))
+        return RunDir.create(plan.output_dir, _info(plan.run or new_run_name("distill"), plan, sources))
     directory = RunDir(plan.resume)
     before, now = directory.info, _info(directory.info.run, plan, sources)
     if before.command != "distill":
