@@ -10,6 +10,7 @@ Which of them hold is found out by making a group, and is on record in every res
 from __future__ import annotations
 
 import os
+import re
 import resource
 import secrets
 import time
@@ -87,7 +88,7 @@ class Groups:
         wanted = [(resource.RLIMIT_CORE, 0)]
         if "memory" not in self.parents:
             wanted.append((resource.RLIMIT_DATA, limits.memory_mib * 2**20))
-        if "pids" not in self.parents and os.geteuid():
+        if "pids" not in self.parents and _counts_by_namespace():
             wanted.append((resource.RLIMIT_NPROC, limits.pids + _OWN_PROCESSES))
         return wanted
 
@@ -95,7 +96,7 @@ class Groups:
         """The limits that are really enforced, for the record."""
         holds = {
             "memory": "memory" in self.parents,
-            "pids": "pids" in self.parents or os.geteuid() != 0,
+            "pids": "pids" in self.parents or _counts_by_namespace(),
             "cpus": "cpus" in self.parents,
             "network": not network,
         }
@@ -105,10 +106,17 @@ class Groups:
         """What falls short, in words."""
         facts = {
             "memory is limited for each process, not in sum: no control group can be made here": "memory" not in self.parents,
-            "the number of processes is not limited: no control group can be made here": "pids" not in self.parents and not os.geteuid(),
+            "the number of processes is not limited: no control group can be made here": "pids" not in self.parents
+            and not _counts_by_namespace(),
             "processor time is not limited: no control group can be made here": "cpus" not in self.parents,
         }
         return tuple(note for note, holds in facts.items() if holds)
+
+
+def _counts_by_namespace() -> bool:
+    """Whether RLIMIT_NPROC counts the processes of the box alone: since Linux 5.14, and never for root."""
+    version = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+    return os.geteuid() != 0 and version >= (5, 14)
 
 
 def _text(path: Path) -> str:

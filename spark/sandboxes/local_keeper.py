@@ -176,7 +176,7 @@ class Keeper:
             job.say(b"x%d" % (os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)))
         elif fd == job.control.fileno():
             wish = self._wish(job)
-            if not job.ended:
+            if wish or not job.ended:
                 self._end(job)
             if wish:
                 return set()
