@@ -77,7 +77,10 @@ def rows() -> Iterator[Row]:
 
 def _sandboxes() -> Iterator[Row]:
     from spark.plugins import load
+    from spark.sandboxes import docker, local_dirs
 
+    # Before a local box is opened: who opens one cleans up.
+    left = len(docker.leftovers()) + len(local_dirs.leftovers())
     reasons: dict[str, str | None] = {}
     for name in ("docker", "local"):
         try:
@@ -95,9 +98,6 @@ def _sandboxes() -> Iterator[Row]:
             # A reason ends with what to do about it.
             fix = re.split(r"[;:] ", reason)[-1]
             yield Row(name=name, state="—" if works else "✗", found=reason, fix="" if works else fix)
-    from spark.sandboxes import docker, local_dirs
-
-    left = len(docker.leftovers()) + len(local_dirs.leftovers())
     said = f"{left} boxes of killed runs; `spark doctor --clean` removes them" if left else "none of killed runs"
     yield Row(name="leftovers", state="—" if left else "ok", found=said)
 

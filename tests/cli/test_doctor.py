@@ -162,15 +162,56 @@ def test_a_cache_that_is_a_file_is_in_the_way(tmp_path: Path) -> None:
     assert "SPARK_CACHE_DIR" in found["cache"]["fix"]
 
 
-def test_clean_removes_what_a_killed_run_left_and_nothing_else(tmp_path: Path) -> None:
-    from spark.sandboxes.local_dirs import Workplace
+HOLDER = """
+import sys
+from spark.sandboxes.local import LocalProvider
+provider = LocalProvider("holder")
+print(provider.unavailable() or "up", flush=True)
+sys.stdin.readline()
+"""
 
-    alive = Workplace("alive")
-    script = "import os; from spark.sandboxes.local_dirs import Workplace; print(Workplace('dead').directory, flush=True); os._exit(9)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    dead = Path(done.stdout.strip())
-    assert dead.is_dir()
-    rows(tmp_path, "--clean")
-    assert not dead.exists()
-    assert alive.directory.is_dir()
-    alive.close()
+
+def test_clean_removes_what_a_killed_run_left_and_nothing_else(tmp_path: Path) -> None:
+    places = {"TMPDIR": str(tmp_path), "SPARK_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", HOLDER]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **places}) as alive,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **places}) as dead,
+    ):
+        assert alive.stdout
+        assert dead.stdout
+        said = {alive.stdout.readline(), dead.stdout.readline()}
+        if said != {"up\n"}:
+            pytest.skip(f"the local sandbox does not work here: {said}")
+        kept = {path for path in tmp_path.rglob("owner.json") if str(alive.pid) in path.read_text()}
+        left = {path for path in tmp_path.rglob("owner.json") if str(dead.pid) in path.read_text()}
+        assert kept
+        assert left
+        dead.kill()
+        dead.wait()
+        done = subprocess.run(
+            [sys.executable, "-m", "spark", "doctor", "--clean"],
+            env={**os.environ, **places},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "local: 1 leftovers removed\n" in done.stdout
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in kept)
+        alive.communicate("\n")
+
+
+def test_what_a_killed_run_left_is_a_row(tmp_path: Path) -> None:
+    places = {"TMPDIR": str(tmp_path), "SPARK_CACHE_DIR": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **places}
+    ) as dead:
+        assert dead.stdout
+        said = dead.stdout.readline()
+        if said != "up\n":
+            pytest.skip(f"the local sandbox does not work here: {said}")
+        dead.kill()
+    row = rows(tmp_path, **places)[1]["leftovers"]
+    assert row["state"] == "—"
+    assert row["found"].endswith("of killed runs; `spark doctor --clean` removes them")
