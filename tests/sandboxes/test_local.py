@@ -193,6 +193,24 @@ def test_other_users_where_there_are_any(local: LocalProvider, plain: Image, lbo
         lbox.exec("id", timeout_seconds=10, user="no-such-user")
 
 
+# where it cannot work
+
+
+@pytest.mark.usefixtures("local")
+def test_a_machine_without_user_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
+    """Such a machine, made of this one: a namespace whose own namespaces are forbidden."""
+    script = "from spark.sandboxes.local import LocalProvider; p = LocalProvider('none'); print(p.unavailable()); p.close()"
+    command = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh", sys.executable, "-c", script]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "SPARK_CACHE_DIR": str(tmp_path)}
+    try:
+        ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("the program unshare is not there")
+    assert "user.max_user_namespaces" in ran.stdout, ran.stderr
+    assert "sysctl -w" in ran.stdout
+    assert ran.stderr == ""
+
+
 # what is left
 
 
