@@ -139,8 +139,8 @@ def _single(one: PairResult) -> dict[str, str] | None:
 
 
 def _change(one: TaskChange) -> str:
-    between = f" [{one.low:+.2f}, {one.high:+.2f}]" if one.low is not None else ""
-    return f"{one.task}  {one.difference:+.3f}{between}  {one.baseline:.3f} (n {one.baseline_n}) to {one.arm:.3f} (n {one.arm_n})"
+    difference = f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+    return f"{one.task}  {difference}  {one.baseline:.3f} (n {one.baseline_n}) to {one.arm:.3f} (n {one.arm_n})"
 
 
 def _figure(found: Estimate, form: str = "{:.3f}") -> str:

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from spark.errors import RequestError
 from spark.eval.exact import ALPHA, Test, equivalence, holm, mcnemar, sign_flip
-from spark.eval.intervals import MANY_TASKS, newcombe, newcombe_paired, over_pairs, over_tasks, pass_at_k, ratio, wilson
+from spark.eval.intervals import MANY_TASKS, newcombe, newcombe_paired, over_pairs, over_tasks, over_trials, pass_at_k, ratio, wilson
 from spark.eval.results import ArmResult, Comparison, PairResult, PassAt, TaskChange
 from spark.eval.table import Row
 from spark.pdi.ranks import Estimate
@@ -158,7 +158,7 @@ def _pair(model: str, arm: str, baseline: str, held: Mapping[str, _Arm], *, marg
     pairs = {name: pair for name, pair in both.items() if pair[0].scores and pair[1].scores}
     n = sum(len(task.scores) for pair in pairs.values() for task in pair)
     trials = sum(task.trials for pair in both.values() for task in pair)
-    changes = [_change(name, *pair) for name, pair in pairs.items()]
+    changes = [_change(name, *pair, seed) for name, pair in pairs.items()]
     differences = [change.difference for change in changes]
     single = bool(pairs) and n == 2 * len(pairs)
     return PairResult(
@@ -181,10 +181,11 @@ def _pair(model: str, arm: str, baseline: str, held: Mapping[str, _Arm], *, marg
     )
 
 
-def _change(name: str, baseline: _Task, arm: _Task) -> TaskChange:
-    low = high = None
+def _change(name: str, baseline: _Task, arm: _Task, seed: int) -> TaskChange:
     if baseline.is_binary and arm.is_binary:
         low, high = newcombe((baseline.solved, len(baseline.scores)), (arm.solved, len(arm.scores)))
+    else:
+        low, high = over_trials(baseline.scores, arm.scores, seed=seed)
     difference = arm.reward - baseline.reward
     return TaskChange(
         task=name,

