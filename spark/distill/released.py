@@ -24,7 +24,7 @@ def attempts_json(task: Task, attempts: list[Attempt], settings: DistillSettings
             "task_name": task.name,
             "max_retries": settings.max_attempts,
             "exploration_memo": memos[-1] if memos else "",
-            "memo_history": memos,
+            "memo_history": memos[:-1],
             "attempts": [_attempt(attempt) for attempt in attempts],
             "pdi": {
                 "enabled": settings.pdi.policy != "off",

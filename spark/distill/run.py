@@ -133,7 +133,7 @@ def distill(
         except SandboxError as error:
             emit(Warned(message=error.message))
         if left or brakes.drain.is_set():
-            summary.stopped = summary.stopped or f"stopped; {left} tasks were not started"
+            summary.stopped = summary.stopped or "on request" + (f"; {left} tasks were not begun" if left else "")
         summary.usage = purse.total()
         seconds = time.monotonic() - started
         emit(RunFinished(counts=dict(summary.counts), usage=summary.usage, seconds=seconds, stopped=summary.stopped))

@@ -75,11 +75,10 @@ class Work:
         Raises:
             Cancelled: someone does.
         """
-        hint = f"go on with: spark distill --resume {self.shop.run}"
         if self.shop.brakes.stop.is_set() or (between_attempts and self.shop.brakes.drain.is_set()):
-            raise Cancelled("the run was stopped", hint=hint)
+            raise Cancelled("the run was stopped")
         if self.place.cancel_requested():
-            raise Cancelled(f"task {self.name!r} was cancelled", hint=hint)
+            raise Cancelled(f"task {self.name!r} was cancelled")
 
     def patiently(self, attempt: int, action: Callable[[], T], unscored: Callable[[T], str] = lambda _: "") -> T:
         """`action`'s value; infrastructure that fails, and a value that `unscored` gives a reason for, get `infra_retries` further tries.

@@ -303,7 +303,7 @@ def test_an_endpoint_on_its_worst_day(tmp_path: Path) -> None:
 
     def moody(body: dict[str, Any]) -> loopback.Reply:
         good = mind.reply(body)
-        key = json.dumps(body["messages"])
+        key = json.dumps(body["messages"][:2])
         if key in seen:
             return good
         seen.add(key)
