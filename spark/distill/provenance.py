@@ -126,7 +126,8 @@ def _without_marks(text: str) -> tuple[str, dict[int, list[str]]]:
         if clean.strip():
             last_text = len(kept)
             cited.setdefault(last_text, []).extend(items)
-    return "\n".join(kept), {line: items for line, items in cited.items() if items and line}
+    # A file that ended in a mark would now end in blank lines.
+    return "\n".join(kept).rstrip("\n") + "\n", {line: items for line, items in cited.items() if items and line}
 
 
 def _strip(line: Line) -> tuple[str, list[str]]:
