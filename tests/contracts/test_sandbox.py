@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from task_dir import make
 
-from spark.errors import BuildError
+from spark.errors import BuildError, SandboxError
 from spark.records import Limits, Task
 from spark.sandboxes.base import ExecResult, Image, Provider, Sandbox
 from spark.sandboxes.pick import pick_provider
@@ -43,8 +43,8 @@ def task_in(root: Path, dockerfile: str = DOCKERFILE) -> Task:
 def provider(request: pytest.FixtureRequest) -> Generator[Provider]:
     try:
         chosen = pick_provider(str(request.param), "test-sandbox")
-    except Exception as error:
-        pytest.skip(f"this sandbox cannot work here: {error}")
+    except SandboxError as error:
+        pytest.skip(f"this sandbox cannot work here: {error.message}")
     yield chosen
     chosen.close()
 

@@ -39,21 +39,19 @@ def skill(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    def info(name: str) -> RunInfo:
-        return RunInfo(
-            run=name,
-            command="distill",
-            created_at=0,
-            settings={},
-            versions={},
-            git_commit=None,
-            prompts={},
-            tasks={"a": "1", "b": "2"},
-            sources={"a": "/a", "b": "/b"},
-            seed=0,
-        )
-
-    made = RunDir.create(tmp_path / "runs", "distill", info)
+    info = RunInfo(
+        run="r",
+        command="distill",
+        created_at=0,
+        settings={},
+        versions={},
+        git_commit=None,
+        prompts={},
+        tasks={"a": "1", "b": "2"},
+        sources={"a": "/a", "b": "/b"},
+        seed=0,
+    )
+    made = RunDir.create(tmp_path / "runs", info)
     place = made.task("a")
     place.write("SKILL.md", TEXT)
     claims = (Claim(line=8, text="Run wc.", items=("e1",)),)
