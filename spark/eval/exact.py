@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from spark.errors import RequestError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 EXACT_TASKS = 20
 """Up to here all 2^tasks sign patterns are counted."""
-FLIPS = 99_999
+FLIPS = 9_999
 """Sign patterns drawn beyond."""
 _TIE = 1e-9
 """Share of the largest possible sum within which two sums are the same: rewards such as ⅓ do not add up exactly."""
@@ -142,7 +143,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def equivalence(differences: Sequence[float], margin: float, *, seed: int = 0) -> Equivalence:
     """Two one-sided tests (Schuirmann 1987) that the mean paired difference lies inside (−margin, margin).
 
-    They read the bootstrap that the interval of the difference is made of.
+    Each is made twice, by the t distribution and by the bootstrap, and the larger p counts: with few tasks the bootstrap alone finds
+    equivalence too often (6 to 9 % at the margin itself), and t knows no doubt where all tasks are alike. Of one task there is no t.
 
     Raises:
         RequestError: there are no differences, or the margin is not in (0, 1].
@@ -154,6 +156,14 @@ def equivalence(differences: Sequence[float], margin: float, *, seed: int = 0) -
     between = ends(differences)
     drawn = draws(differences, between, seed)
     outside = max(int((drawn <= -margin).sum()), int((drawn >= margin).sum()))
-    low, high = interval(differences, between, seed=seed, level=1 - 2 * ALPHA)
     p = (outside + 1) / (len(drawn) + 1)
+    low, high = interval(differences, between, seed=seed, level=1 - 2 * ALPHA)
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    if error:
+        from scipy.special import stdtr, stdtrit
+
+        mean, freedom = fmean(differences), len(differences) - 1
+        p = max(p, float(stdtr(freedom, (abs(mean) - margin) / error)))
+        reach = float(stdtrit(freedom, 1 - ALPHA)) * error
+        low, high = max(min(low, mean - reach), -1.0), min(max(high, mean + reach), 1.0)
     return Equivalence(margin=margin, p=p, low=low, high=high, equivalent=p <= ALPHA, n=len(differences))
