@@ -20,7 +20,7 @@ from spark.sandboxes.linux import NEW_CGROUP, NEW_IPC, NEW_MOUNT, NEW_NET, NEW_P
 INIT_CAPABILITY = "CAP_SYS_PTRACE"
 _INIT_MASK = 1 << 19
 _READY_SECONDS = 20.0
-_PAUSE_SECONDS = 0.0004
+_FIRST_PAUSE_SECONDS, _PAUSE_SECONDS = 0.0015, 0.0004  # mounting takes 2 ms at least
 _COMPLAINT_BYTES = 2_000
 _FIRST_FREE = 200  # a descriptor that nothing else has yet
 
@@ -95,6 +95,7 @@ def _wait(bwrap: int, told: int) -> int:
     # bwrap sets its capabilities after its last mount and right before it stands still.
     wanted = b"CapEff:\t%016x\n" % _INIT_MASK
     deadline = time.monotonic() + _READY_SECONDS
+    time.sleep(_FIRST_PAUSE_SECONDS)
     while time.monotonic() < deadline:
         with open(f"/proc/{int(number)}/status", "rb") as status:  # noqa: PTH123
             if wanted in status.read():
