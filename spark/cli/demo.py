@@ -74,7 +74,7 @@ def _tour(run: RunDir, names: tuple[str, ...]) -> None:
     typer.echo(f"\nLook further:\n  {run.root / 'report.md'}")
     for name in names:
         typer.echo(f"  {run.task(name).root}/  SKILL.md, provenance.json, evidence.md, attempt-*/memo.md")
-    typer.echo("\nWith a model of your own:\n  spark distill tasks-no-skills --model MODEL --base-url URL")
+    typer.echo("\nWith a model of your own:\n  .venv/bin/spark distill tasks-no-skills --model MODEL --base-url URL")
 
 
 def _story(place: TaskDir) -> str:
