@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +28,7 @@ NEEDED = (
     "_yaml",
 )
 PYTEST = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "pytest_timeout")
+OPTIONAL = frozenset({"_yaml", "py"})
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="this process is an ordinary user's already: the other tests show it")
 
@@ -35,15 +36,27 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="this process is an or
 @pytest.fixture(scope="module")
 def tree() -> Generator[Path]:
     """A copy of the project and of what it needs that anybody may read, and a home."""
+    origins: dict[str, Path] = {}
+    for name in (*NEEDED, *PYTEST):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            origins[name] = Path(spec.origin)
+        elif name not in OPTIONAL:
+            pytest.skip(f"the module {name} is not there to be copied")
     top = Path(tempfile.mkdtemp(prefix="spark-test-user-"))
+    try:
+        _fill(top, origins)
+        yield top
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def _fill(top: Path, origins: Mapping[str, Path]) -> None:
     for part in ("spark", "tests"):
         shutil.copytree(ROOT / part, top / part, ignore=shutil.ignore_patterns("__pycache__", "data"))
     shutil.copy(ROOT / "pyproject.toml", top)
-    for name in (*NEEDED, *PYTEST):
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            pytest.skip(f"the module {name} is not there to be copied")
-        origin = Path(spec.origin)
+    (top / "site").mkdir()
+    for name, origin in origins.items():
         if origin.name == "__init__.py":
             shutil.copytree(origin.parent, top / "site" / name, ignore=shutil.ignore_patterns("__pycache__"))
             if (libraries := origin.parent.with_name(f"{name}.libs")).is_dir():
@@ -53,8 +66,6 @@ def tree() -> Generator[Path]:
     subprocess.run(["chmod", "-R", "a+rX", str(top)], check=True)
     (top / "home").mkdir()
     os.chown(top / "home", USER, USER)
-    yield top
-    shutil.rmtree(top, ignore_errors=True)
 
 
 def as_user(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
