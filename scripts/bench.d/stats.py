@@ -1,7 +1,18 @@
 """What the intervals of `spark compare` cover and its tests reject, on simulated studies whose truth is known.
 
 Tasks are drawn from nine worlds, trials are 0 or 1 or a share of four checks, a tenth of them error. The truth an interval is held against
-is the mean over all tasks of that world, not over those a study happened to draw.
+is the mean over all tasks of that world, not over those a study happened to draw. Seen, in percent, over all worlds and settings (1,000
+studies each for intervals, 10,000 for rejections):
+
+    tasks   arm, all and each      pair, all and each     rejects, most   equivalence, most
+        5    95.9   91.8 to  98.9    98.4   94.6 to 100.0         0.0      1.1
+       10    95.4   93.4 to  97.8    96.0   90.9 to  99.7         4.3      3.5
+       20    95.2   92.8 to  97.0    96.2   94.0 to  97.5         4.8      4.6
+       50    95.1   93.9 to  96.5    95.7   93.7 to  96.8         5.1      5.7
+
+With 5 tasks the interval of a difference is wider than it need be, and neither the sign-flip test nor McNemar's can reject. With 10, an
+effect that one task in five carries is covered less often than asked (with five trials each, the lowest figure of that row). Below 20 tasks
+the interval is wide where most tasks are always or never solved. Bounds of single cells vary by 1.4 from chance alone.
 """
 
 from __future__ import annotations
@@ -179,8 +190,9 @@ def percent(share: float | None) -> str:
 
 
 def coverage() -> None:
+    error = noise(0.95, STUDIES)
     print(
-        f"covers, percent of {STUDIES} studies (95 is 95 ± {noise(0.95, STUDIES):.1f}): 95 % intervals of an arm's mean, of the paired difference,"
+        f"covers, percent of {STUDIES} studies (95 is 95 ± {error:.1f}): the 95 % intervals of an arm's mean, of the paired difference, and"
     )
     print("Newcombe's paired one. equiv.: equivalence found where the difference is exactly the margin. Wanted: 93 to 97, and up to 5.5.")
     for n in SIZES:
@@ -199,9 +211,8 @@ def coverage() -> None:
 
 
 def rejections() -> None:
-    print(
-        f"\nrejects, percent of {NULL_STUDIES} studies in which there is no effect (5 is 5 ± {noise(0.05, NULL_STUDIES):.1f}). Wanted: up to 5.5."
-    )
+    error = noise(0.05, NULL_STUDIES)
+    print(f"\nrejects, percent of {NULL_STUDIES} studies in which there is no effect (5 is 5 ± {error:.1f}). Wanted: up to 5.5.")
     nulls = [world for world in WORLDS if world.null]
     for n in SIZES:
         print(f"\n{n} tasks {'':40}" + "".join(f"{f'{repeats} trials':>10}" for repeats, _ in SETTINGS) + f"{'McNemar':>10}")

@@ -1,7 +1,7 @@
 """Arms compared task by task: means, paired differences, tests, and the tasks by name.
 
 An errored trial is unscored: it is in no mean, it is counted, and two bounds say what it could have changed. A task's scored repeats are
-averaged first and tasks count alike, so a task that was repeated more often weighs no more. Students are compared apart; Holm's correction
+averaged first and tasks count alike, so a task repeated more often weighs no more. Students are compared apart; Holm's correction
 runs over all of them.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from spark.errors import RequestError
-from spark.eval.exact import ALPHA, Test, equivalence, holm, mcnemar, sign_flip
-from spark.eval.intervals import MANY_TASKS, newcombe, newcombe_paired, over_pairs, over_tasks, over_trials, pass_at_k, ratio, wilson
+from spark.eval.exact import Test, equivalence, holm, mcnemar, sign_flip
+from spark.eval.intervals import newcombe, newcombe_paired, over_pairs, over_tasks, over_trials, pass_at_k, ratio, wilson
+from spark.eval.notes import notes
 from spark.eval.results import ArmResult, Comparison, PairResult, PassAt, TaskChange
 from spark.eval.table import Row
 from spark.pdi.ranks import Estimate
@@ -88,9 +89,8 @@ def compare(rows: Iterable[Row], *, baseline: str | None = None, margin: float |
             pairs += (_pair(model, arm, against, held, margin=margin, seed=seed) for arm in ours if against in held)
     results = tuple(_arm(model, arm, held[arm], seed) for model, held in students.items() for arm in order if arm in held)
     corrected = tuple(_corrected(pairs))
-    return Comparison(
-        baseline=against, seed=seed, arms=results, pairs=corrected, notes=tuple(_notes(students, against, results, corrected))
-    )
+    without = [model for model, held in students.items() if against and against not in held]
+    return Comparison(baseline=against, seed=seed, arms=results, pairs=corrected, notes=tuple(notes(without, against, results, corrected)))
 
 
 def _by_student(rows: Iterable[Row]) -> dict[str, dict[str, dict[str, _Task]]]:
@@ -219,29 +219,3 @@ def _newcombe(pairs: Sequence[tuple[_Task, _Task]]) -> Estimate:
 def _corrected(pairs: Sequence[PairResult]) -> Iterable[PairResult]:
     adjusted = iter(holm([pair.test.p for pair in pairs if pair.test]))
     return (pair.model_copy(update={"p_holm": next(adjusted)}) if pair.test else pair for pair in pairs)
-
-
-def _notes(
-    students: Mapping[str, Mapping[str, _Arm]], baseline: str | None, arms: Sequence[ArmResult], pairs: Sequence[PairResult]
-) -> Iterable[str]:
-    for model, held in students.items():
-        if baseline and baseline not in held:
-            yield f"{_named(model, '')}: no trial of the baseline {baseline!r}, so no difference"
-    for one in arms:
-        if one.reward.value is None:
-            yield f"{_named(one.model, one.arm)}: every trial errored, nothing is scored"
-    for pair in pairs:
-        who, n = f"{_named(pair.model, pair.arm)} - {pair.baseline}", pair.reward.tasks
-        if pair.test is None:
-            yield f"{who}: no task was scored in both arms, so no difference"
-            continue
-        if n < MANY_TASKS:
-            yield f"{who}: {n} paired task{'s' * (n != 1)}, fewer than {MANY_TASKS}: the interval is wider than 95 % asks for"
-        if pair.test.least > ALPHA:
-            yield f"{who}: {pair.test.n} tasks differ, so the test can give no p below {pair.test.least:.3g}"
-        if not pair.test.exact:
-            yield f"{who}: {pair.test.n} tasks differ, more than can be counted out: p is from {pair.test.drawn} drawn sign patterns"
-
-
-def _named(model: str, arm: str) -> str:
-    return " ".join(part for part in (model, arm) if part)

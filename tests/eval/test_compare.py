@@ -143,6 +143,15 @@ def test_all_equal_still_has_an_interval() -> None:
     assert pair.reward.low is not None and pair.reward.high is not None and pair.reward.low < 0 < pair.reward.high
 
 
+@pytest.mark.parametrize(
+    ("tasks", "note"), [(9, "9 paired tasks, fewer than 10:"), (12, "12 paired tasks: an effect that few"), (30, "30 tasks differ")]
+)
+def test_what_a_size_is_short_of_is_said(tasks: int, note: str) -> None:
+    found = compare(rows({"baseline": {f"t{n}": [0] for n in range(tasks)}, "skill": {f"t{n}": [1] for n in range(tasks)}}))
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith(f"skill - baseline: {note}")
+
+
 def test_a_student_without_the_baseline_is_named() -> None:
     found = compare([*rows({"baseline": {"a": [1]}, "x": {"a": [1]}}, "one"), *rows({"x": {"a": [1]}}, "two")])
     assert [pair.model for pair in found.pairs] == ["one"]
