@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from task_dir import make
 from spark.records import Task
 from spark.sandboxes.base import Provider, Sandbox
 from spark.tasks import load_task
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    # A shell starts background jobs deaf to Ctrl-C, and their children with them; some tests are about Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OFFLINE = 'schema_version = "1.4"\n[environment]\nnetwork_mode = "no-network"\n'
 
