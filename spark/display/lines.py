@@ -136,7 +136,8 @@ def _(event: PdiScored) -> str | None:
     point = event.point
     if point.weighted is None:
         return f"PDI: no observation: {point.missing}"
-    return f"PDI {point.weighted:+.2f}" + (f", fires ({point.level})" if point.triggered else "")
+    watched = "" if event.decision.level == point.level else "; not acted on"
+    return f"PDI {point.weighted:+.2f}" + (f", fires ({point.level}{watched})" if point.triggered else "")
 
 
 @_say.register
