@@ -69,6 +69,7 @@ def trials(name: str, folder: Path) -> None:
     from spark.agents.nop import NopAgent
     from spark.errors import SparkError
     from spark.sandboxes.pick import pick_provider
+    from spark.tasks import load_task
     from spark.trial import run_trial
 
     try:
@@ -76,7 +77,10 @@ def trials(name: str, folder: Path) -> None:
     except SparkError as error:
         say(f"{name} trial", f"not measured: {error.message}")
         return
-    task = mind.number_task(folder / name / "number-1", 1)
+    root = folder / name / "number-1"
+    mind.number_task(root, 1)
+    (root / "tests" / "test.sh").write_text("#!/bin/bash\necho 0 > /logs/verifier/reward.txt\n")
+    task = load_task(root)
 
     def trial() -> None:
         verdict = run_trial(task, task.instruction, NopAgent(), provider)[0].verdict
