@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from spark.errors import BadCompletion, ContextOverflow
 from spark.models.base import Message, Model
+from spark.pdi.intervene import drops_strategy
 from spark.prompts import render
 from spark.records import Attempt, Level, Memo, Step, Task, Trial
 
@@ -102,8 +103,9 @@ def memo_markdown(memo: Memo, *, without_strategy: bool = False) -> str:
 
 def retry_instruction(task: Task, memo: Memo, *, attempts_left: int, level: Level | None, advice: str, on_trim: OnTrim) -> str:
     """What the next attempt is told: the task, the memo within bounds, the attempts left, and an intervention if there is one."""
-    shown = clip(memo_markdown(memo, without_strategy=level == "strong"), INJECTED_CHARS, "memo", on_trim)
-    closing = render("attempt-closing-strong" if level == "strong" else "attempt-closing").strip()
+    without_strategy = drops_strategy(level)
+    shown = clip(memo_markdown(memo, without_strategy=without_strategy), INJECTED_CHARS, "memo", on_trim)
+    closing = render("attempt-closing-strong" if without_strategy else "attempt-closing").strip()
     return render(
         "attempt-retry",
         instruction=task.instruction.strip(),

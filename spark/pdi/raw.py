@@ -84,13 +84,6 @@ class RawReflection(RawModel):
     memo_after: Text = ""
 
 
-class RawSkill(RawModel):
-    """A written skill, as in the trajectory."""
-
-    attempt: int
-    response: Text = ""
-
-
 class RawPdi(RawModel):
     """The settings of the proxy; `observe_only` is missing in old builds."""
 
